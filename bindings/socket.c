@@ -1,0 +1,535 @@
+/*
+ * socket.c: sockets of every family as objects: streams, listeners, datagram sockets. Numeric addresses
+ * and unix paths only; names are the dialer's business. Leans on stream.c for the bytes of a stream.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "netlua.h"
+
+#define BACKOFF 0.05      /* seconds before accept tries again without descriptors */
+#define RETRY 0.01        /* before connect tries a full unix backlog again */
+#define DATAGRAM ((size_t)65536)
+
+static const nl_word families[] = {{"inet", AF_INET}, {"inet6", AF_INET6}, {"unix", AF_UNIX}, {NULL, 0}};
+static const nl_word types[] = {{"stream", SOCK_STREAM}, {"dgram", SOCK_DGRAM},
+                                {"seqpacket", SOCK_SEQPACKET}, {"raw", SOCK_RAW}, {NULL, 0}};
+static const nl_class listener_class, datagram_class;
+
+static const nl_class *classof (int type) {
+  return type == SOCK_STREAM ? &nl_stream_class : &datagram_class;
+}
+
+/* ---- addresses as arguments */
+
+/* host and port at arg and arg + 1; for a unix path there is no port. 0, or 2 with nil, err pushed. */
+static int getaddress (lua_State *L, int arg, const char *op, nl_address *a) {
+  size_t len;
+  const char *problem, *host = luaL_checklstring(L, arg, &len);
+  uint16_t port = nl_isunix(host) ? 0 : nl_checkport(L, arg + 1);
+  if (strlen(host) != len && !nl_isunix(host)) luaL_argerror(L, arg, "text without NUL bytes expected");
+  if (nl_parseaddress(host, len, port, a, &problem)) return 0;
+  if (nl_isunix(host)) luaL_argerror(L, arg, problem);
+  int n = nl_fail(L, op, "EAI_NONAME", "%s", problem != NULL ? problem : "not a numeric address");
+  lua_pushvalue(L, arg);
+  lua_setfield(L, -2, "host");
+  return n;
+}
+
+/* A datagram socket made without a family takes that of the first address it meets. */
+static int matchfamily (lua_State *L, nl_stream *s, const nl_address *a) {
+  int family = 0;
+  socklen_t len = sizeof family;
+  if (!s->loose) return 0;
+  s->loose = false;
+  if (getsockopt(s->handle.fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0) return -1;
+  if (family == a->sa.any.sa_family) return 0;
+  int fd = nl_socket(a->sa.any.sa_family, SOCK_DGRAM, 0);
+  if (fd < 0) return -1;
+  nl_forget(L, &s->handle);
+  int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
+  int number = errno;
+  (void)close(fd); /* only a second name of the socket */
+  nl_attach(&s->handle, s->handle.fd);
+  errno = number;
+  return moved < 0 ? -1 : 0;
+}
+
+static int failedat (lua_State *L, const char *op, int number, const nl_address *a) {
+  int n = nl_errno(L, op, number);
+  nl_erroraddress(L, a);
+  return n;
+}
+
+static int nameof (lua_State *L, const char *op, int (*call) (int, struct sockaddr *, socklen_t *)) {
+  nl_handle *h = nl_check(L, 1, &nl_handle_class);
+  nl_address a = {.len = sizeof a.sa};
+  if (!h->base.open) return nl_closed(L, op);
+  if (call(h->fd, &a.sa.any, &a.len) < 0) return nl_errno(L, op, errno);
+  return nl_pushaddress(L, &a);
+}
+
+/* h:getsockname() -> address, port | "unix:path" | nil, err */
+static int handle_getsockname (lua_State *L) {
+  return nameof(L, "getsockname", getsockname);
+}
+
+/* h:getpeername() -> address, port | "unix:path" | nil, err */
+static int handle_getpeername (lua_State *L) {
+  return nameof(L, "getpeername", getpeername);
+}
+
+/* ---- options of new sockets */
+
+static const char *const options[] = {"timeout",   "type",    "nodelay", "keepalive", "reuseaddr",
+                                      "reuseport", "v6only",  "rcvbuf",  "sndbuf",    "broadcast",
+                                      "source",    "backlog", "mode",    "max_line",  "max_read",
+                                      "family",    NULL};
+
+static int setint (int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int setbool (lua_State *L, int arg, const char *field, bool fallback, int fd, int level, int name) {
+  bool on = nl_fieldbool(L, arg, field, fallback);
+  return on ? setint(fd, level, name, 1) : 0;
+}
+
+static int setsize (lua_State *L, int arg, const char *field, int fd, int name) {
+  lua_Integer n = nl_fieldint(L, arg, field, 0, INT32_MAX, -1);
+  return n >= 0 ? setint(fd, SOL_SOCKET, name, (int)n) : 0;
+}
+
+static int setsource (lua_State *L, int arg, int fd) {
+  nl_address a;
+  const char *problem, *source = nl_fieldtext(L, arg, "source");
+  if (source == NULL) return 0;
+  if (!nl_parseaddress(source, strlen(source), 0, &a, &problem)) {
+    errno = EADDRNOTAVAIL;
+    return -1;
+  }
+  return nl_bind(fd, &a);
+}
+
+/* What the option table says of a socket just made; -1 with errno. */
+static int apply (lua_State *L, int arg, nl_stream *s, int fd, int family, int type, bool serving) {
+  bool tcp = type == SOCK_STREAM && family != AF_UNIX;
+  bool v6 = family == AF_INET6;
+  s->handle.timeout = NL_FOREVER;
+  s->max_line = (uint32_t)nl_fieldint(L, arg, "max_line", 1, NL_MAXLIMIT, NL_MAXLINE);
+  s->max_read = (uint32_t)nl_fieldint(L, arg, "max_read", 1, NL_MAXLIMIT, NL_MAXBODY);
+  bool only = nl_fieldbool(L, arg, "v6only", false);
+  if (v6 && setint(fd, IPPROTO_IPV6, IPV6_V6ONLY, only) < 0) return -1;
+  if (tcp && setbool(L, arg, "nodelay", true, fd, IPPROTO_TCP, TCP_NODELAY) < 0) return -1;
+  if (setbool(L, arg, "keepalive", false, fd, SOL_SOCKET, SO_KEEPALIVE) < 0) return -1;
+  if (setbool(L, arg, "reuseaddr", serving && tcp, fd, SOL_SOCKET, SO_REUSEADDR) < 0) return -1;
+  if (setbool(L, arg, "reuseport", false, fd, SOL_SOCKET, SO_REUSEPORT) < 0) return -1;
+  if (setbool(L, arg, "broadcast", false, fd, SOL_SOCKET, SO_BROADCAST) < 0) return -1;
+  if (setsize(L, arg, "rcvbuf", fd, SO_RCVBUF) < 0) return -1;
+  if (setsize(L, arg, "sndbuf", fd, SO_SNDBUF) < 0) return -1;
+  lua_Integer mode = nl_fieldint(L, arg, "mode", 0, 0777, -1);
+  if (mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)mode) < 0) return -1;
+  return setsource(L, arg, fd);
+}
+
+/* ---- making sockets */
+
+static nl_stream *opened (lua_State *L, const char *op, int family, int type, int protocol) {
+  nl_stream *s = nl_newstream(L, classof(type));
+  int fd = nl_socket(family, type, protocol);
+  if (fd < 0) {
+    (void)nl_errno(L, op, errno);
+    return NULL;
+  }
+  nl_openstream(s, fd, &nl_socket_layer);
+  return s;
+}
+
+/* socket(family, [type], [protocol]) -> stream or datagram socket | nil, err */
+static int socket_socket (lua_State *L) {
+  int family = nl_checkword(L, 1, families, NULL);
+  int type = nl_checkword(L, 2, types, "stream");
+  int protocol = lua_isnoneornil(L, 3) ? 0 : (int)nl_checkrange(L, 3, 0, 255);
+  return opened(L, "socket", family, type, protocol) != NULL ? 1 : 2;
+}
+
+static int typefield (lua_State *L, int arg) {
+  const char *name = nl_fieldtext(L, arg, "type");
+  for (const nl_word *w = types; name != NULL && w->name != NULL; w++) {
+    if (strcmp(w->name, name) == 0) return w->value;
+  }
+  if (name != NULL) luaL_argerror(L, arg, "option \"type\": stream, dgram or seqpacket expected");
+  return SOCK_STREAM;
+}
+
+/* open(host, port, options, serving) -> socket of that address's family, not connected | nil, err; false
+ * where the host is no numeric address */
+static int socket_open (lua_State *L) {
+  nl_address a;
+  const char *problem;
+  size_t len;
+  const char *host = luaL_checklstring(L, 1, &len);
+  nl_checkoptions(L, 3, options);
+  if (!nl_isunix(host)) (void)nl_checkport(L, 2);
+  (void)nl_fieldtimeout(L, 3, "timeout", 0);
+  int type = typefield(L, 3);
+  bool serving = lua_toboolean(L, 4);
+  if (!nl_isunix(host)) (void)nl_checktext(L, 1);
+  if (!nl_parseaddress(host, len, 0, &a, &problem) && problem == NULL) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (problem != NULL) return getaddress(L, 1, serving ? "listen" : "connect", &a);
+  int family = a.sa.any.sa_family;
+  nl_stream *s = opened(L, "socket", family, type, 0);
+  if (s == NULL) return 2;
+  if (apply(L, 3, s, s->handle.fd, family, type, serving) == 0) return 1;
+  int number = errno;
+  nl_close(L, &s->handle.base);
+  return nl_errno(L, serving ? "listen" : "connect", number);
+}
+
+/* udp([options]) -> datagram socket | nil, err: not bound; of the family of its first address */
+static int socket_udp (lua_State *L) {
+  nl_checkoptions(L, 1, options);
+  const char *name = nl_fieldtext(L, 1, "family");
+  int family = AF_INET;
+  if (name != NULL) {
+    lua_pushstring(L, name);
+    family = nl_checkword(L, lua_gettop(L), families, NULL);
+  }
+  nl_stream *s = opened(L, "udp", family, SOCK_DGRAM, 0);
+  if (s == NULL) return 2;
+  s->loose = name == NULL;
+  if (apply(L, 1, s, s->handle.fd, family, SOCK_DGRAM, false) == 0) return 1;
+  int number = errno;
+  nl_close(L, &s->handle.base);
+  return nl_errno(L, "udp", number);
+}
+
+/* pair([type]) -> a, b | nil, err */
+static int socket_pair (lua_State *L) {
+  int fds[2];
+  int type = nl_checkword(L, 1, types, "stream");
+  nl_stream *a = nl_newstream(L, classof(type));
+  nl_stream *b = nl_newstream(L, classof(type));
+  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+    return nl_errno(L, "socketpair", errno);
+  }
+  nl_openstream(a, fds[0], &nl_socket_layer);
+  nl_openstream(b, fds[1], &nl_socket_layer);
+  return 2;
+}
+
+/* issocket("unix:path") -> whether that is a socket file */
+static int socket_issocket (lua_State *L) {
+  struct stat st;
+  nl_address a;
+  if (getaddress(L, 1, "stat", &a) != 0) return 2;
+  lua_pushboolean(L, lstat(a.sa.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode));
+  return 1;
+}
+
+static const nl_class *classofsocket (int fd) {
+  int type = 0, accepting = 0;
+  socklen_t len = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) return NULL;
+  len = sizeof accepting;
+  (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len); /* 0 where it does not apply */
+  return accepting ? &listener_class : classof(type);
+}
+
+/* fromfd(fd) -> object | nil, err: it owns the descriptor from now on; 0 to 2 keep their mode */
+static int socket_fromfd (lua_State *L) {
+  int fd = (int)nl_checkrange(L, 1, 0, INT32_MAX);
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return nl_errno(L, "fromfd", errno);
+  const nl_class *class = classofsocket(fd);
+  nl_stream *s = nl_newstream(L, class != NULL ? class : &nl_stream_class);
+  if (fd > 2 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return nl_errno(L, "fromfd", errno);
+  if (fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return nl_errno(L, "fromfd", errno);
+  nl_openstream(s, fd, class != NULL ? &nl_socket_layer : &nl_file_layer);
+  s->drained = s->blocking = fd <= 2;
+  return 1;
+}
+
+/* ---- connect, bind, listen */
+
+static bool writable (int fd) {
+  struct pollfd p = {fd, POLLOUT, 0};
+  return poll(&p, 1, 0) == 1;
+}
+
+static int connectresult (lua_State *L, nl_stream *s, const nl_address *a) {
+  int number = 0;
+  socklen_t len = sizeof number;
+  if (!writable(s->handle.fd)) return NL_AGAIN;
+  if (getsockopt(s->handle.fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0) number = errno;
+  s->connecting = false;
+  if (number != 0) return failedat(L, "connect", number, a);
+  lua_pushvalue(L, 1);
+  return 1;
+}
+
+/* A full unix backlog is EAGAIN and nothing tells when there is room again. */
+static int connectlater (nl_wait *w, nl_stream *s, int number) {
+  if (number == EAGAIN) w->after = RETRY;
+  else s->connecting = true;
+  return NL_AGAIN;
+}
+
+/* s:connect(address, port, [timeout]) -> s | nil, err */
+static int handle_connect_try (lua_State *L, nl_wait *w) {
+  nl_stream *s = (nl_stream *)w->self;
+  nl_address a;
+  if (s->handle.base.class == &listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
+  int bad = getaddress(L, 2, "connect", &a);
+  if (bad != 0) return bad;
+  if (s->connecting) return connectresult(L, s, &a);
+  if (matchfamily(L, s, &a) < 0) return failedat(L, "connect", errno, &a);
+  int result = nl_connect(s->handle.fd, &a);
+  int number = errno;
+  if (result < 0) {
+    bool later = number == EINPROGRESS || number == EINTR || number == EAGAIN;
+    return later ? connectlater(w, s, number) : failedat(L, "connect", number, &a);
+  }
+  lua_pushvalue(L, 1);
+  return 1;
+}
+NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
+
+/* s:bind(address, port) -> s | nil, err */
+static int handle_bind (lua_State *L) {
+  nl_handle *h = nl_check(L, 1, &nl_handle_class);
+  nl_address a;
+  if (!h->base.open) return nl_closed(L, "bind");
+  int bad = getaddress(L, 2, "bind", &a);
+  if (bad != 0) return bad;
+  if (matchfamily(L, (nl_stream *)h, &a) < 0) return failedat(L, "bind", errno, &a);
+  if (nl_bind(h->fd, &a) < 0) return failedat(L, "bind", errno, &a);
+  if (a.sa.any.sa_family == AF_UNIX) ((nl_stream *)h)->unlink = a.sa.un.sun_path[0] != '\0';
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* s:listen([backlog]) -> s, a listener from now on | nil, err */
+static int handle_listen (lua_State *L) {
+  nl_handle *h = nl_check(L, 1, &nl_handle_class);
+  int backlog = lua_isnoneornil(L, 2) ? SOMAXCONN : (int)nl_checkrange(L, 2, 0, 65535);
+  if (!h->base.open) return nl_closed(L, "listen");
+  if (nl_listen(h->fd, backlog) < 0) return nl_errno(L, "listen", errno);
+  nl_become(L, 1, &listener_class);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* ---- listeners */
+
+static bool exhausted (int number) {
+  return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+static int accepttype (int fd) {
+  int type = SOCK_STREAM;
+  socklen_t len = sizeof type;
+  (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len); /* stream where it cannot say */
+  return type;
+}
+
+/* l:accept([timeout]) -> stream | nil, err. A client that is gone again is passed over; without
+ * descriptors it waits for some, as the connection stays in the backlog. */
+static int listener_accept_try (lua_State *L, nl_wait *w) {
+  nl_stream *l = (nl_stream *)w->self;
+  if (l->drained && !w->woken && !w->poll) return NL_AGAIN;
+  nl_stream *s = nl_newstream(L, classof(accepttype(l->handle.fd)));
+  for (;;) {
+    int fd = accept4(l->handle.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int number = errno;
+    if (fd >= 0) {
+      s->max_line = l->max_line;
+      s->max_read = l->max_read;
+      nl_openstream(s, fd, &nl_socket_layer);
+      l->drained = false;
+      return 1;
+    }
+    if (exhausted(number)) {
+      w->after = BACKOFF;
+      return NL_AGAIN;
+    }
+    errno = number;
+    l->drained = number == EAGAIN;
+    if (number != ECONNABORTED && number != EPROTO) return nl_notready(L, w, "accept");
+  }
+}
+NL_WAITS(listener, accept, &listener_class, NL_READ, 2)
+
+static const luaL_Reg listener_methods[] = {{"accept", listener_accept}, {NULL, NULL}};
+static const nl_class listener_class = {"net.listener", listener_methods, nl_releasestream,
+                                        &nl_handle_class, NULL, NULL};
+
+/* ---- datagrams */
+
+/* The room a receive needs: no more than what is there, so that a large max costs nothing. */
+static size_t roomfor (int fd, size_t max) {
+  int next = 0;
+  if (max <= 2048 || ioctl(fd, FIONREAD, &next) < 0 || next < 0) return max;
+  return (size_t)next < 2048 ? 2048 : (size_t)next < max ? (size_t)next : max;
+}
+
+static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
+  struct iovec v = {to, room};
+  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_name = &from->sa, .msg_namelen = sizeof from->sa};
+  ssize_t n = recvmsg(s->handle.fd, &m, MSG_DONTWAIT | MSG_TRUNC);
+  from->len = m.msg_namelen;
+  return n;
+}
+
+/* One datagram as a string on the stack; how long it was, or -1 with errno. */
+static ssize_t pushdatagram (lua_State *L, nl_stream *s, nl_wait *w, size_t max, nl_address *from) {
+  luaL_Buffer b;
+  if (s->drained && !w->woken && !w->poll) {
+    errno = EAGAIN;
+    return -1;
+  }
+  size_t room = roomfor(s->handle.fd, max);
+  char *to = luaL_buffinitsize(L, &b, room);
+  ssize_t n = receive(s, to, room, from);
+  int number = errno;
+  s->drained = n < 0;
+  if (n >= 0) luaL_pushresultsize(&b, (size_t)n < room ? (size_t)n : room);
+  errno = number;
+  return n;
+}
+
+static size_t checkmax (lua_State *L, int arg) {
+  return lua_isnoneornil(L, arg) ? DATAGRAM : nl_checksize(L, arg, 1, NL_MAXREAD);
+}
+
+static bool isrecords (const nl_stream *s) {
+  return accepttype(s->handle.fd) == SOCK_SEQPACKET;
+}
+
+/* s:recvfrom([max], [timeout]) -> data, address, port, [length where it was cut] | nil, err */
+static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
+  nl_stream *s = (nl_stream *)w->self;
+  nl_address from;
+  size_t max = checkmax(L, 2);
+  ssize_t n = pushdatagram(L, s, w, max, &from);
+  if (n < 0) return nl_notready(L, w, "recvfrom");
+  if (n == 0 && isrecords(s)) return nl_eof(L);
+  if (nl_pushaddress(L, &from) == 1) lua_pushnil(L);
+  if ((size_t)n <= max) return 3;
+  lua_pushinteger(L, n);
+  return 4;
+}
+NL_WAITS(datagram, recvfrom, &datagram_class, NL_READ, 3)
+
+/* s:recv([max], [timeout]) -> data, [length where it was cut] | nil, err */
+static int datagram_recv_try (lua_State *L, nl_wait *w) {
+  nl_stream *s = (nl_stream *)w->self;
+  nl_address from;
+  size_t max = checkmax(L, 2);
+  ssize_t n = pushdatagram(L, s, w, max, &from);
+  if (n < 0) return nl_notready(L, w, "recv");
+  if (n == 0 && isrecords(s)) return nl_eof(L);
+  if ((size_t)n <= max) return 1;
+  lua_pushinteger(L, n);
+  return 2;
+}
+NL_WAITS(datagram, recv, &datagram_class, NL_READ, 3)
+
+static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *to) {
+  nl_stream *s = (nl_stream *)w->self;
+  struct iovec v;
+  v.iov_base = (void *)(uintptr_t)nl_checkbytes(L, 2, &v.iov_len);
+  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+  if (to != NULL) {
+    m.msg_name = (void *)(uintptr_t)&to->sa;
+    m.msg_namelen = to->len;
+  }
+  ssize_t n = nl_sendmsg(s->handle.fd, &m);
+  int number = errno;
+  if (n >= 0) {
+    lua_pushinteger(L, n);
+    return 1;
+  }
+  if (number == EAGAIN || number == EINTR) return NL_AGAIN;
+  return to != NULL ? failedat(L, op, number, to) : nl_errno(L, op, number);
+}
+
+/* s:sendto(data, address, port, [timeout]) -> count | nil, err */
+static int datagram_sendto_try (lua_State *L, nl_wait *w) {
+  nl_address to, own = {.len = sizeof own.sa};
+  size_t len;
+  (void)nl_checkbytes(L, 2, &len);
+  int bad = getaddress(L, 3, "sendto", &to);
+  if (bad != 0) return bad;
+  if (matchfamily(L, (nl_stream *)w->self, &to) < 0) return failedat(L, "sendto", errno, &to);
+  if (getsockname(((nl_stream *)w->self)->handle.fd, &own.sa.any, &own.len) == 0 &&
+      own.sa.any.sa_family == AF_INET6 && to.sa.any.sa_family == AF_INET) {
+    nl_mapaddress(&to);
+  }
+  return sendone(L, w, "sendto", &to);
+}
+NL_WAITS(datagram, sendto, &datagram_class, NL_WRITE, 5)
+
+/* s:send(data, [timeout]) -> count | nil, err: to where it is connected */
+static int datagram_send_try (lua_State *L, nl_wait *w) {
+  return sendone(L, w, "send", NULL);
+}
+NL_WAITS(datagram, send, &datagram_class, NL_WRITE, 3)
+
+/* s:shutdown("r" | "w" | "rw") -> true | nil, err */
+static int datagram_shutdown (lua_State *L) {
+  static const nl_word hows[] = {{"r", SHUT_RD}, {"w", SHUT_WR}, {"rw", SHUT_RDWR}, {NULL, 0}};
+  nl_stream *s = nl_check(L, 1, &datagram_class);
+  int how = nl_checkword(L, 2, hows, "w");
+  if (!s->handle.base.open) return nl_closed(L, "shutdown");
+  return nl_result(L, "shutdown", shutdown(s->handle.fd, how));
+}
+
+static const luaL_Reg datagram_methods[] = {
+    {"recvfrom", datagram_recvfrom}, {"recv", datagram_recv},         {"sendto", datagram_sendto},
+    {"send", datagram_send},         {"shutdown", datagram_shutdown}, {NULL, NULL}};
+static const nl_class datagram_class = {"net.datagram", datagram_methods, nl_releasestream,
+                                        &nl_handle_class, NULL, NULL};
+
+/* ---- the module */
+
+/* The method table of a class, with what this file adds. [-0, +1, m] */
+static void pushmethods (lua_State *L, const nl_class *class, const luaL_Reg *more) {
+  nl_pushclass(L, class);
+  lua_getfield(L, -1, "__index");
+  luaL_setfuncs(L, more, 0);
+  lua_remove(L, -2);
+}
+
+int luaopen_net_socket (lua_State *L) {
+  static const luaL_Reg functions[] = {{"socket", socket_socket}, {"open", socket_open},
+                                       {"pair", socket_pair},     {"fromfd", socket_fromfd},
+                                       {"udp", socket_udp},       {"issocket", socket_issocket},
+                                       {NULL, NULL}};
+  static const luaL_Reg names[] = {
+      {"getsockname", handle_getsockname}, {"getpeername", handle_getpeername}, {NULL, NULL}};
+  static const luaL_Reg makers[] = {
+      {"connect", handle_connect}, {"bind", handle_bind}, {"listen", handle_listen}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  pushmethods(L, &nl_stream_class, names);
+  luaL_setfuncs(L, makers, 0);
+  luaL_setfuncs(L, nl_reader_methods, 0);
+  lua_setfield(L, -2, "stream");
+  pushmethods(L, &listener_class, names);
+  lua_setfield(L, -2, "listener");
+  pushmethods(L, &datagram_class, names);
+  luaL_setfuncs(L, makers, 0);
+  lua_setfield(L, -2, "datagram");
+  return 1;
+}

@@ -1,0 +1,58 @@
+-- net.check: argument checks for library functions written in Lua. Misuse raises at the line of the caller.
+
+local check = {}
+
+-- The place of the first frame that is not the library's.
+local function raise(message)
+  local level = 2
+  local info = debug.getinfo(level, "S")
+  while info and info.source:find("^@lualib/") do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  error(message, info and level - 1 or 0)
+end
+
+---Raises "bad argument" in the name of a public function.
+function check.bad(name, arg, want, got)
+  local shown = type(got) == "string" and ("%q"):format(got) or tostring(got)
+  raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, name, want, shown))
+end
+
+---Calls a function of a binding for the public function `name`, which has the same arguments.
+function check.call(name, f, ...)
+  local ok, a, b = pcall(f, ...)
+  if ok then return a, b end
+  if type(a) ~= "string" then error(a, 0) end
+  raise((a:gsub("^.-bad argument", "bad argument"):gsub("to '%w+'", "to '" .. name .. "'")))
+end
+
+---An integer within bounds, or the default where it is nil.
+function check.integer(name, arg, value, low, high, default)
+  if value == nil and default then return default end
+  if math.type(value) ~= "integer" or value < low or value > high then
+    check.bad(name, arg, ("integer from %d to %d"):format(low, high), value)
+  end
+  return value
+end
+
+---An option table whose fields are integers: `known` gives each its bounds.
+function check.options(name, arg, options, known)
+  if options == nil then return {} end
+  if type(options) ~= "table" then check.bad(name, arg, "table", options) end
+  for field, value in pairs(options) do
+    local bounds = known[field]
+    if not bounds then raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field))) end
+    if math.type(value) ~= "integer" or value < bounds[1] or value > bounds[2] then
+      check.bad(name, arg, ("option %q: integer from %d to %d"):format(field, bounds[1], bounds[2]), value)
+    end
+  end
+  return options
+end
+
+---A function.
+function check.callable(name, arg, f)
+  if type(f) ~= "function" then check.bad(name, arg, "function", f) end
+end
+
+return check

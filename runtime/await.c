@@ -1,0 +1,197 @@
+/*
+ * await.c: the one place that waits. A waiting function is an attempt that runs, perhaps often, until it
+ * has an answer; in between the task is parked and the scheduler runs the others. Where Lua cannot yield
+ * the wait blocks on that one descriptor.
+ */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <time.h>
+
+#include "core.h"
+
+static nl_handle *handle (const nl_wait *w) {
+  return (nl_handle *)w->self;
+}
+
+static bool sided (const nl_wait *w) {
+  return w->call->side != NL_NOSIDE;
+}
+
+bool nl_canwait (nl_runtime *rt, lua_State *L) {
+  return rt->current != NULL && L == rt->running && rt->pinned == 0 && lua_isyieldable(L);
+}
+
+int nl_notready (lua_State *L, nl_wait *w, const char *op) {
+  int number = errno;
+  (void)w;
+  if (number == EAGAIN || number == EWOULDBLOCK || number == EINTR) return NL_AGAIN;
+  return nl_errno(L, op, number);
+}
+
+/* What was written before the end of the time is said; what was read stays in the buffer. */
+static int timedout (lua_State *L, const nl_wait *w) {
+  (void)nl_fail(L, w->call->op, "TIMEOUT", NULL);
+  if (w->call->side == NL_WRITE && w->progress > 0) {
+    lua_pushinteger(L, (lua_Integer)w->progress);
+    lua_setfield(L, -2, "partial");
+  }
+  return 2;
+}
+
+static double nearest (nl_runtime *rt, const nl_wait *w, double timeout) {
+  if (sided(w)) timeout = fmin(timeout, handle(w)->timeout);
+  double deadline = timeout == NL_FOREVER ? timeout : nl_now() + timeout;
+  return fmin(deadline, nl_deadline(rt));
+}
+
+static int attempt (lua_State *L, nl_wait *w) {
+  w->queue = NULL;
+  w->after = -1;
+  return w->call->attempt(L, w);
+}
+
+/* ---- parked: another task runs */
+
+static int park (lua_State *L, nl_task *t) {
+  nl_runtime *rt = t->rt;
+  nl_wait *w = &t->wait;
+  if (sided(w)) {
+    handle(w)->side[w->call->side].owner = t;
+    if (w->queue == NULL && w->after < 0) nl_watchstart(rt, handle(w), w->call->side);
+  }
+  t->state = NL_PARKED;
+  t->wake_at = w->after < 0 ? w->deadline : fmin(w->deadline, nl_now() + w->after);
+  t->counted = t->wake_at != NL_FOREVER || w->queue == NULL || w->job != NULL;
+  if (t->counted) rt->outside++;
+  if (w->queue != NULL) nl_enqueue(w->queue, t);
+  if (w->after == 0) nl_wake(t, NL_ELAPSED);
+  else if (t->wake_at != NL_FOREVER) nl_timerset(rt, t);
+  rt->parking = true;
+  return lua_yieldk(L, 0, (lua_KContext)t, nl_awaitagain);
+}
+
+/* Cancellation is raised; the end of the time allowed is an answer. */
+static int stop (lua_State *L, nl_wait *w, int reason) {
+  if (reason == NL_TIMEDOUT) return timedout(L, w);
+  return nl_throw(L, w->call->op, reason == NL_CANCEL ? "CANCELED" : "EDEADLK");
+}
+
+static int again (lua_State *L, nl_task *t) {
+  nl_wait *w = &t->wait;
+  if (w->self != NULL && !w->self->open) return nl_closed(L, w->call->op);
+  int n = attempt(L, w);
+  if (n != NL_AGAIN) return n;
+  lua_settop(L, w->top);
+  if (t->canceled && !w->call->shielded) return stop(L, w, NL_CANCEL);
+  return park(L, t);
+}
+
+/* ---- blocked: Lua cannot yield here */
+
+static int milliseconds (double until) {
+  double left = until - nl_now();
+  if (left <= 0) return 0;
+  return left > 3600 ? 3600000 : (int)ceil(left * 1000);
+}
+
+static void pollone (const nl_wait *w, double until) {
+  struct pollfd p = {-1, w->call->side == NL_WRITE ? POLLOUT : POLLIN, 0};
+  if (sided(w) && w->after < 0) p.fd = handle(w)->fd;
+  (void)poll(&p, 1, until == NL_FOREVER ? -1 : milliseconds(until)); /* EINTR: looks again */
+}
+
+static int block (lua_State *L, nl_wait *w) {
+  nl_runtime *rt = nl_rt(L);
+  for (;;) {
+    double retry = w->after < 0 ? NL_FOREVER : nl_now() + w->after;
+    if (w->queue != NULL && w->job == NULL) {
+      return luaL_error(L, "%s: waiting for another task is not possible here, inside a C function that "
+                           "cannot yield", w->call->op);
+    }
+    if (w->job != NULL) (void)nl_jobblock(rt, w->job, fmin(retry, w->deadline));
+    else pollone(w, fmin(retry, w->deadline));
+    nl_checkinterrupt(L);
+    double now = nl_now();
+    w->elapsed = now >= retry;
+    w->woken = true;
+    int n = attempt(L, w);
+    if (n != NL_AGAIN) return n;
+    lua_settop(L, w->top);
+    if (now >= w->deadline) return timedout(L, w);
+  }
+}
+
+/* ---- the way in */
+
+static bool busy (lua_State *L, const nl_wait *w) {
+  const nl_task *owner = sided(w) ? handle(w)->side[w->call->side].owner : NULL;
+  return owner != NULL && owner != nl_rt(L)->current;
+}
+
+static int wait (lua_State *L, nl_wait *w, double timeout) {
+  nl_runtime *rt = nl_rt(L);
+  nl_task *t = rt->current;
+  w->deadline = w->call->shielded ? NL_FOREVER : nearest(rt, w, timeout);
+  if (t != NULL && t->canceled && !w->call->shielded) return stop(L, w, NL_CANCEL);
+  if (w->deadline != NL_FOREVER && w->after != 0 && nl_now() >= w->deadline) {
+    w->poll = true;
+    int n = attempt(L, w);
+    return n != NL_AGAIN ? n : timedout(L, w);
+  }
+  if (!nl_canwait(rt, L)) return block(L, w);
+  if (!nl_loopready(rt)) return nl_errno(L, w->call->op, errno);
+  t->wait = *w;
+  return park(L, t);
+}
+
+/* The first try, and what follows when it has no answer yet. */
+static int begin (lua_State *L, nl_wait *w) {
+  const nl_call *call = w->call;
+  double timeout = call->timeout != 0 ? nl_opttimeout(L, call->timeout) : NL_FOREVER;
+  if (call->class != NULL) {
+    if (!w->self->open) return nl_closed(L, call->op);
+    if (busy(L, w)) return nl_fail(L, call->op, "BUSY", NULL);
+  }
+  int n = attempt(L, w);
+  if (n != NL_AGAIN) return n;
+  lua_settop(L, w->top);
+  return wait(L, w, timeout);
+}
+
+/* Resumed: by the event, the end of the time, a cancellation, or to take its turn. */
+int nl_awaitagain (lua_State *L, int status, lua_KContext ctx) {
+  nl_task *t = (nl_task *)ctx;
+  nl_wait *w = &t->wait;
+  (void)status;
+  lua_settop(L, w->top);
+  if (sided(w)) handle(w)->side[w->call->side].owner = NULL;
+  if (t->reason != NL_READY && t->reason != NL_ELAPSED) return stop(L, w, t->reason);
+  if (w->fresh) {
+    nl_wait first = *w;
+    first.fresh = false;
+    return begin(L, &first);
+  }
+  w->elapsed = t->reason == NL_ELAPSED;
+  w->woken = true;
+  return again(L, t);
+}
+
+/* A call that always succeeds at once must not starve the others: now and then it waits its turn. */
+static int taketurn (lua_State *L, nl_wait *w) {
+  nl_task *t = nl_rt(L)->current;
+  w->after = 0;
+  w->deadline = NL_FOREVER;
+  w->fresh = true;
+  t->wait = *w;
+  return park(L, t);
+}
+
+int nl_await (lua_State *L, const nl_call *call) {
+  nl_runtime *rt = nl_rt(L);
+  nl_wait w = {.call = call, .top = lua_gettop(L)};
+  if (call->class != NULL) w.self = nl_check(L, 1, call->class);
+  bool turn = --rt->budget < 0 && nl_canwait(rt, L) && nl_loopready(rt);
+  if (turn && !(call->class != NULL && (!w.self->open || busy(L, &w)))) return taketurn(L, &w);
+  return begin(L, &w);
+}

@@ -1,0 +1,445 @@
+/*
+ * main.c: the program. Options, the script or tool, what is reported when something fails, and the exit
+ * status. Each chunk runs as a task; the program ends when all tasks have ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lualib.h>
+
+#include "core.h"
+#include "embedded.h"
+
+enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+enum { GRACE = 1 }; /* seconds that canceled tasks have to tidy up */
+
+typedef struct options {
+  bool interactive, version, noenv, warnings, dash, code;
+  int script; /* index of the script's name in argv, 0: none */
+} options;
+
+static nl_runtime *host; /* for the signal handlers */
+
+/* ---- reports */
+
+/* What came from the network must not steer the terminal. */
+static void putescaped (FILE *f, const char *s, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)s[i];
+    bool plain = c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f && c < 0x80);
+    bool utf8 = c >= 0xc3 || (c >= 0x80 && i > 0 && (unsigned char)s[i - 1] >= 0xc3 && c >= 0xa0);
+    if (plain || utf8) (void)fputc(c, f);
+    else (void)fprintf(f, "\\x%02x", c);
+  }
+}
+
+static void report (const char *text) {
+  (void)fflush(stdout);
+  (void)fputs("netlua: ", stderr);
+  putescaped(stderr, text, strlen(text));
+  (void)fputc('\n', stderr);
+}
+
+/* The text of an error value, as the standalone Lua shows it. [-0, +1, m] */
+static void pushmessage (lua_State *L, int err) {
+  if (lua_type(L, err) == LUA_TSTRING || lua_type(L, err) == LUA_TNUMBER) lua_pushvalue(L, err);
+  else if (luaL_callmeta(L, err, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return;
+  else lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, err));
+}
+
+/* Reports a failed task: message, where it failed, where it was spawned. task at 1, main or not at 2 */
+static int reporttask (lua_State *L) {
+  nl_task *t = lua_touserdata(L, 1);
+  bool main = lua_toboolean(L, 2);
+  lua_settop(L, 1);
+  (void)nl_pushfailure(L, t);
+  pushmessage(L, 3);
+  if (lua_getiuservalue(L, 1, 1) == LUA_TSTRING) {
+    lua_pushliteral(L, "\n");
+    lua_insert(L, -2);
+    lua_concat(L, 3);
+  } else {
+    lua_pop(L, 1);
+  }
+  if (!main) {
+    lua_getfield(L, 1, "place");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_pushfstring(L, "%s\nin a task spawned at %s", lua_tostring(L, -2), lua_tostring(L, -1));
+  }
+  report(lua_tostring(L, -1));
+  return 0;
+}
+
+static void reportfailure (lua_State *L, nl_task *t, bool main) {
+  lua_pushcfunction(L, reporttask);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
+  lua_pushboolean(L, main);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  report(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "not enough memory");
+  lua_pop(L, 1);
+}
+
+/* ---- running */
+
+/* Lets canceled tasks run their __close, but not for ever. */
+static void tidyup (nl_runtime *rt) {
+  nl_cancelall(rt);
+  nl_windup(rt, nl_now() + GRACE);
+}
+
+static int spawnmain (lua_State *L) {
+  (void)nl_spawn(L, lua_gettop(L) - 1, NULL);
+  return 1;
+}
+
+/* Runs the function and arguments on top of the stack to their end. */
+static int runmain (lua_State *L, int nargs) {
+  nl_runtime *rt = nl_rt(L);
+  lua_pushcfunction(L, spawnmain);
+  lua_insert(L, -nargs - 2);
+  if (lua_pcall(L, nargs + 1, 1, 0) != LUA_OK) {
+    report(lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return FAILED;
+  }
+  nl_task *t = lua_touserdata(L, -1);
+  bool fine = nl_run(rt, t) && t->state == NL_DONE && !t->failed;
+  if (!fine) {
+    nl_task *failed = rt->unclaimed != NULL ? rt->unclaimed : t;
+    reportfailure(L, failed, failed == t);
+  }
+  lua_pop(L, 1);
+  if (fine) return OK;
+  return rt->interrupted ? INTERRUPTED : FAILED;
+}
+
+/* Runs what is left when the main chunk has ended. */
+static int runrest (lua_State *L) {
+  nl_runtime *rt = nl_rt(L);
+  bool before = rt->interrupted;
+  bool fine = nl_run(rt, NULL);
+  if (!fine && rt->unclaimed != NULL) reportfailure(L, rt->unclaimed, false);
+  if (rt->interrupted && !before) {
+    report("interrupted");
+    return INTERRUPTED;
+  }
+  return fine ? OK : FAILED;
+}
+
+static int failed (lua_State *L) {
+  pushmessage(L, -1);
+  report(lua_tostring(L, -1));
+  lua_pop(L, 2);
+  return FAILED;
+}
+
+static int runchunk (lua_State *L, int status, int nargs) {
+  if (status != LUA_OK) return failed(L);
+  if (nargs > 0) lua_insert(L, -nargs - 1);
+  return runmain(L, nargs);
+}
+
+static int runstring (lua_State *L, const char *code, const char *name) {
+  return runchunk(L, luaL_loadbufferx(L, code, strlen(code), name, "t"), 0);
+}
+
+/* -l name, -l global=name */
+static int runlibrary (lua_State *L, const char *name) {
+  const char *equals = strchr(name, '=');
+  size_t len = equals != NULL ? (size_t)(equals - name) : strcspn(name, "-");
+  lua_pushlstring(L, name, len);
+  lua_pushstring(L, equals != NULL ? equals + 1 : name);
+  static const char code[] = "local global, name = ... _G[global] = require(name)";
+  return runchunk(L, luaL_loadbufferx(L, code, sizeof code - 1, "=(command line)", "t"), 2);
+}
+
+static int runinit (lua_State *L) {
+  const char *name = "=LUA_INIT_5_4", *init = getenv(name + 1);
+  if (init == NULL) init = getenv((name = "=LUA_INIT") + 1);
+  if (init == NULL) return OK;
+  if (init[0] == '@') return runchunk(L, luaL_loadfilex(L, init + 1, "t"), 0);
+  return runstring(L, init, name);
+}
+
+/* ---- the script */
+
+static int pushargs (lua_State *L, int argc, char **argv, int script) {
+  int n = argc - script - 1;
+  luaL_checkstack(L, n + 3, "too many arguments to script");
+  for (int i = script + 1; i < argc; i++) lua_pushstring(L, argv[i]);
+  return n > 0 ? n : 0;
+}
+
+static void setarg (lua_State *L, int argc, char **argv, int script) {
+  lua_createtable(L, argc, 0);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+static const char *notscript (const char *name, struct stat *st) {
+  if (stat(name, st) < 0) return strerror(errno);
+  if (S_ISREG(st->st_mode)) return NULL;
+  return S_ISDIR(st->st_mode) ? "is a directory" : "is not a regular file (use - for standard input)";
+}
+
+static int runscript (lua_State *L, int argc, char **argv, int script) {
+  struct stat st;
+  const char *name = script == 0 || strcmp(argv[script], "-") == 0 ? NULL : argv[script];
+  const char *problem = name != NULL ? notscript(name, &st) : NULL;
+  if (problem != NULL) {
+    lua_pushfstring(L, "cannot open %s: %s", name, problem);
+    return failed(L);
+  }
+  int nargs = pushargs(L, argc, argv, script);
+  return runchunk(L, luaL_loadfilex(L, name, "t"), nargs);
+}
+
+static int runtool (lua_State *L, int argc, char **argv, int script) {
+  static const char code[] = "return require('net.tool').run(...)";
+  lua_pushstring(L, argv[script]);
+  int nargs = pushargs(L, argc, argv, script) + 1;
+  lua_pushnil(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
+  int status = runchunk(L, luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t"), nargs);
+  if (status != OK) return status == FAILED ? 3 : status;
+  lua_getfield(L, LUA_REGISTRYINDEX, "net.status");
+  status = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return status;
+}
+
+/* loadtool(name) -> chunk | nil */
+static int loadtool (lua_State *L) {
+  lua_pushfstring(L, "scripts.%s", luaL_checkstring(L, 1));
+  return nl_loadembedded(L, lua_tostring(L, -1));
+}
+
+/* exitstatus(n): of the tool that runs */
+static int exitstatus (lua_State *L) {
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
+  return 0;
+}
+
+/* tools() -> {name, ...} */
+static int tools (lua_State *L) {
+  lua_Integer n = 0;
+  lua_newtable(L);
+  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
+    if (strncmp(e->name, "scripts.", 8) != 0) continue;
+    lua_pushstring(L, e->name + 8);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+static int openhost (lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"loadtool", loadtool}, {"tools", tools}, {"exitstatus", exitstatus}, {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
+
+static bool istool (const char *name) {
+  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
+    if (strncmp(e->name, "scripts.", 8) == 0 && strcmp(e->name + 8, name) == 0) return true;
+  }
+  return false;
+}
+
+/* One letter too many, too few or wrong, at most. */
+static bool resembles (const char *a, const char *b) {
+  while (*a != '\0' && *a == *b) a++, b++;
+  if (*a == '\0' || *b == '\0') return strlen(a) + strlen(b) <= 1;
+  return strcmp(a + 1, b) == 0 || strcmp(a, b + 1) == 0 || strcmp(a + 1, b + 1) == 0;
+}
+
+static int unknownword (const char *word) {
+  (void)fputs("netlua: no script or tool named '", stderr);
+  putescaped(stderr, word, strlen(word));
+  (void)fputc('\'', stderr);
+  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
+    if (strncmp(e->name, "scripts.", 8) == 0 && resembles(word, e->name + 8)) {
+      (void)fprintf(stderr, "; did you mean '%s'?", e->name + 8);
+    }
+  }
+  (void)fputs("\n", stderr);
+  return USAGE;
+}
+
+/* The first word: a path is a script, then a tool's name, then a file that is there. */
+static int runword (lua_State *L, int argc, char **argv, int script) {
+  const char *word = argv[script];
+  const char *dot = strrchr(word, '.');
+  struct stat st;
+  bool path = strcmp(word, "-") == 0 || strchr(word, '/') != NULL || (dot != NULL && strcmp(dot, ".lua") == 0);
+  if (!path && istool(word)) return runtool(L, argc, argv, script);
+  if (!path && stat(word, &st) < 0) return unknownword(word);
+  return runscript(L, argc, argv, script);
+}
+
+/* ---- options */
+
+static const char usage[] =
+    "usage: netlua [options] [script | tool [args]]\n"
+    "  -e code   run code\n"
+    "  -l name   require a library into a global; -l global=name\n"
+    "  -i        prompt after the script\n"
+    "  -v        show the version\n"
+    "  -E        ignore environment variables\n"
+    "  -W        turn warnings on\n"
+    "  --        stop handling options\n"
+    "  -         run standard input\n";
+
+static int badusage (const char *option) {
+  if (option != NULL) {
+    (void)fputs("netlua: unknown option or missing argument: '", stderr);
+    putescaped(stderr, option, strlen(option));
+    (void)fputs("'\n", stderr);
+  }
+  (void)fputs(usage, stderr);
+  return USAGE;
+}
+
+/* Reads one option word. False: it is wrong. */
+static bool readoption (options *o, char **argv, int *i) {
+  const char *arg = argv[*i];
+  if (strcmp(arg, "-i") == 0) return o->interactive = true;
+  if (strcmp(arg, "-v") == 0) return o->version = true;
+  if (strcmp(arg, "-E") == 0) return o->noenv = true;
+  if (strcmp(arg, "-W") == 0) return o->warnings = true;
+  if (arg[1] != 'e' && arg[1] != 'l') return false;
+  o->code = o->code || arg[1] == 'e';
+  if (arg[2] != '\0') return true;
+  return argv[++*i] != NULL && argv[*i][0] != '-';
+}
+
+/* The wrong word, or NULL. */
+static const char *readoptions (options *o, char **argv) {
+  int i = 1;
+  if (argv[0] == NULL) return NULL; /* argc is 0 */
+  for (; argv[i] != NULL && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+    const char *word = argv[i];
+    if (strcmp(word, "--") == 0) {
+      i++;
+      break;
+    }
+    if (!readoption(o, argv, &i)) return word;
+  }
+  if (argv[i] != NULL) o->script = i;
+  return NULL;
+}
+
+static int runoptions (lua_State *L, const options *o, int argc, char **argv) {
+  int last = o->script > 0 ? o->script : argc;
+  for (int i = 1; i < last; i++) {
+    char option = argv[i][1];
+    int status = OK;
+    if (argv[i][0] != '-' || (option != 'e' && option != 'l')) continue;
+    const char *value = argv[i][2] != '\0' ? argv[i] + 2 : argv[++i];
+    status = option == 'e' ? runstring(L, value, "=(command line)") : runlibrary(L, value);
+    if (status != OK) return status;
+  }
+  return OK;
+}
+
+/* ---- the process */
+
+static void oninterrupt (int number) {
+  int saved = errno;
+  (void)number;
+  nl_interrupt(host);
+  errno = saved;
+}
+
+/* A broken pipe on standard output ends the program as it would end any filter; elsewhere the write
+ * itself reports EPIPE. A handler, unlike SIG_IGN, is not inherited by the programs we start. */
+static void onbrokenpipe (int number) {
+  struct pollfd p = {STDOUT_FILENO, POLLOUT, 0};
+  int saved = errno;
+  if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0) {
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+  }
+  errno = saved;
+}
+
+static void handle (int number, void (*handler) (int)) {
+  struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  struct sigaction old;
+  (void)sigemptyset(&sa.sa_mask);
+  if (sigaction(number, NULL, &old) == 0 && number == SIGINT && old.sa_handler == SIG_IGN) return;
+  (void)sigaction(number, &sa, NULL);
+}
+
+/* A file opened as descriptor 0, 1 or 2 would be written to by print. */
+static void openstandard (void) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+  }
+}
+
+static int body (lua_State *L, const options *o, int argc, char **argv) {
+  int status = o->noenv ? OK : runinit(L);
+  if (status != OK) return status;
+  setarg(L, argc, argv, o->script > 0 ? o->script : argc > 0 ? 0 : 0);
+  status = runoptions(L, o, argc, argv);
+  if (status != OK) return status;
+  if (o->script > 0) status = runword(L, argc, argv, o->script);
+  bool bare = o->script == 0 && !o->code && !o->version;
+  if (o->interactive || (bare && isatty(STDIN_FILENO))) {
+    if (status != OK && !o->interactive) return status;
+    return runstring(L, "require('net.repl').run()", "=netlua");
+  }
+  if (bare) {
+    status = runscript(L, 0, NULL, 0);
+  }
+  return status;
+}
+
+/* Output that could not be written is a failure too. */
+static int flushall (int status) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+  (void)fprintf(stderr, "netlua: standard output: %s\n", strerror(errno));
+  return status == OK ? FAILED : status;
+}
+
+static int run (const options *o, int argc, char **argv) {
+  const char *path = o->noenv || getauxval(AT_SECURE) != 0 ? NULL : getenv("NETLUA_PATH");
+  lua_State *L = nl_open(NULL, NULL, path, !o->noenv && getauxval(AT_SECURE) == 0);
+  if (L == NULL) return FAILED;
+  host = nl_rt(L);
+  host->report = report;
+  handle(SIGINT, oninterrupt);
+  handle(SIGPIPE, onbrokenpipe);
+  luaL_requiref(L, "net.core.host", openhost, 0);
+  lua_pop(L, 1);
+  if (o->warnings) lua_warning(L, "@on", 0);
+  int status = body(L, o, argc, argv);
+  if (status == OK) status = runrest(L);
+  tidyup(host);
+  (void)signal(SIGINT, SIG_DFL);
+  nl_shut(L);
+  return flushall(status);
+}
+
+int main (int argc, char **argv) {
+  options o = {0};
+  openstandard();
+  const char *wrong = readoptions(&o, argv);
+  if (wrong != NULL) return badusage(wrong);
+  if (o.version) (void)printf("netlua %s  %s\n", NETLUA_VERSION, LUA_RELEASE);
+  return run(&o, argc, argv);
+}

@@ -1,0 +1,263 @@
+/*
+ * netlua.h: what a binding may use of the runtime. Every prototype shows its effect on the Lua
+ * stack as [-popped, +pushed, raises]: m = only out of memory, v = misuse (and memory), - = never.
+ */
+#ifndef NETLUA_H
+#define NETLUA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/uio.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#define NETLUA_VERSION "0.1.0"
+
+#define NL_MAXREAD ((size_t)1 << 24)  /* most bytes one recv may ask for */
+#define NL_MAXLINE ((size_t)1 << 16)  /* default limit of one line */
+#define NL_MAXBODY ((size_t)1 << 26)  /* default limit of one read by count or to the end */
+#define NL_MAXLIMIT ((size_t)1 << 31) /* the highest that either limit can be raised to */
+#define NL_FOREVER (1.0 / 0.0)        /* a deadline or timeout that never comes */
+#define NL_AGAIN (-1)                 /* an attempt's answer: not yet */
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+typedef struct nl_class nl_class;
+
+struct nl_class {
+  const char *name;                           /* "net.stream": also what type errors say */
+  const luaL_Reg *methods;                    /* on top of those of the parent */
+  void (*release) (lua_State *L, void *self); /* runs once: close, __close or __gc */
+  const nl_class *parent;                     /* whose methods it has too, or NULL */
+  const luaL_Reg *metamethods;                /* besides __index, __gc, __close, __tostring; or NULL */
+  int (*close) (lua_State *L);                /* replaces close and __close where they must wait */
+};
+
+typedef struct nl_object { /* first member of every userdata */
+  const nl_class *class;
+  bool open; /* set last by constructors; methods of a closed object answer CLOSED */
+} nl_object;
+
+void *nl_new (lua_State *L, const nl_class *class, size_t size);      /* [-0, +1, m] zeroed, closed */
+void *nl_newuv (lua_State *L, const nl_class *class, size_t size, int uservalues); /* [-0, +1, m] */
+void *nl_check (lua_State *L, int arg, const nl_class *class);        /* [-0, +0, v] open or not */
+void *nl_test (lua_State *L, int arg, const nl_class *class);         /* [-0, +0, -] NULL if not */
+void nl_become (lua_State *L, int arg, const nl_class *class);        /* [-0, +0, m] change of class */
+void nl_close (lua_State *L, nl_object *o);                           /* [-0, +0, -] idempotent */
+void nl_pushclass (lua_State *L, const nl_class *class);              /* [-0, +1, m] its metatable */
+
+/* A guard frees what does not outlive the call. Read all arguments before making one, hold none
+ * across a wait. */
+typedef struct nl_guard {
+  void (*drop) (void *ptr);
+  void *ptr;
+} nl_guard;
+
+nl_guard *nl_newguard (lua_State *L, void (*drop) (void *ptr)); /* [-0, +1, m] empty, to be closed */
+
+/* ---- errors: misuse raises, the world returns nil, err -------------------------------------- */
+
+int nl_fail (lua_State *L, const char *op, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));                     /* [-0, +2, m] nil, err; returns 2 */
+int nl_errno (lua_State *L, const char *op, int number);       /* [-0, +2, m] nil, err; returns 2 */
+int nl_result (lua_State *L, const char *op, int result);      /* [-0, +1|2, m] true, or nil, err */
+int nl_closed (lua_State *L, const char *op);                  /* [-0, +2, m] nil, err CLOSED */
+int nl_gaierror (lua_State *L, const char *op, int status, int number); /* [-0, +2, m] EAI_* */
+int nl_throw (lua_State *L, const char *op, const char *code); /* [-0, +0, v] raises an error object */
+void nl_pusherror (lua_State *L, const char *op, const char *code, const char *message); /* [-0, +1, m] */
+void nl_pusherrno (lua_State *L, const char *op, int number);  /* [-0, +1, m] */
+const char *nl_errnoname (int number);                         /* "ECONNREFUSED", or NULL */
+int nl_eof (lua_State *L);                                     /* [-0, +1, -] nil and nothing else */
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+typedef struct nl_word { /* one row of a table that gives numbers names */
+  const char *name;
+  int value;
+} nl_word;
+
+lua_Integer nl_checkrange (lua_State *L, int arg, lua_Integer low, lua_Integer high); /* [-0, +0, v] */
+size_t nl_checksize (lua_State *L, int arg, size_t low, size_t high);  /* [-0, +0, v] */
+uint16_t nl_checkport (lua_State *L, int arg);            /* [-0, +0, v] integer or decimal digits */
+double nl_checkseconds (lua_State *L, int arg);           /* [-0, +0, v] finite, not negative */
+double nl_opttimeout (lua_State *L, int arg);             /* [-0, +0, v] nil: NL_FOREVER */
+const char *nl_checktext (lua_State *L, int arg);         /* [-0, +0, v] a string without NUL inside */
+const char *nl_checkbytes (lua_State *L, int arg, size_t *len); /* [-0, +0, v] a string or number */
+int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback); /* [-0, +0, v] */
+void nl_checkoptions (lua_State *L, int arg, const char *const names[]); /* [-0, +0, v] table or nil */
+/* The fields of an option table that nl_checkoptions has passed; arg may hold nil. */
+bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);      /* [-0, +0, v] */
+double nl_fieldtimeout (lua_State *L, int arg, const char *name, double fallback); /* [-0, +0, v] */
+lua_Integer nl_fieldint (lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
+                         lua_Integer fallback);                                  /* [-0, +0, v] */
+const char *nl_fieldtext (lua_State *L, int arg, const char *name);  /* [-0, +0, v] NULL if absent;
+                                                                        lives as long as the table */
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+typedef struct nl_address {
+  union {
+    struct sockaddr any;
+    struct sockaddr_storage storage;
+    struct sockaddr_un un;
+  } sa;
+  socklen_t len;
+} nl_address;
+
+bool nl_isunix (const char *host); /* [-0, +0, -] spelled "unix:/path" or "unix:@name" */
+/* Reads a numeric address or a "unix:" name. False: it is neither, so it may be a host name. A
+ * unix path that is too long and a zone that does not exist are errors in *problem. */
+bool nl_parseaddress (const char *host, size_t len, uint16_t port, nl_address *a, const char **problem);
+void nl_anyaddress (int family, uint16_t port, nl_address *a); /* the wildcard of that family */
+void nl_mapaddress (nl_address *a);          /* IPv4 becomes IPv4-mapped IPv6 */
+int nl_pushaddress (lua_State *L, const nl_address *a); /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
+void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
+
+/* ---- permission: the one gate, decided on the sockaddr --------------------------------------- */
+
+int nl_socket (int family, int type, int protocol);  /* non-blocking, close-on-exec; as socket(2) */
+int nl_connect (int fd, const nl_address *a);        /* as connect(2) */
+int nl_bind (int fd, const nl_address *a);           /* as bind(2) */
+int nl_listen (int fd, int backlog);                 /* as listen(2) */
+ssize_t nl_sendmsg (int fd, const struct msghdr *m); /* as sendmsg(2), never blocks, no SIGPIPE */
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+typedef struct nl_task nl_task;
+typedef struct nl_job nl_job;
+typedef struct nl_wait nl_wait;
+
+enum { NL_NOSIDE = -1, NL_READ = 0, NL_WRITE = 1 };
+
+typedef struct nl_watch { /* one direction of one descriptor; only loop.c looks inside */
+  union {
+    void *align;
+    char bytes[48];
+  } event;
+  nl_task *owner; /* who waits here; a second gets BUSY */
+} nl_watch;
+
+typedef struct nl_handle { /* an object with a descriptor */
+  nl_object base;
+  int fd;
+  double timeout; /* seconds for each call that has none of its own */
+  nl_watch side[2];
+} nl_handle;
+
+extern const nl_class nl_handle_class; /* close, fileno, settimeout, setblocking */
+
+typedef struct nl_queue { /* tasks in line for something that is not a descriptor */
+  nl_task *first, *last;
+} nl_queue;
+
+typedef struct nl_call { /* what a waiting function is */
+  int (*attempt) (lua_State *L, nl_wait *w); /* results pushed, or NL_AGAIN */
+  const char *op;                            /* its name in errors */
+  const nl_class *class;                     /* of argument 1, or NULL */
+  int side;                                  /* NL_READ, NL_WRITE of that handle, or NL_NOSIDE */
+  int timeout;                               /* which argument is the timeout, or 0 */
+  bool shielded;                             /* neither deadline nor cancellation: for closing */
+} nl_call;
+
+struct nl_wait { /* what one wait knows; kept while the task is parked */
+  const nl_call *call;
+  nl_object *self;  /* argument 1 */
+  int top;          /* how many arguments */
+  bool woken;       /* not the first try: the event came */
+  bool poll;        /* timeout 0: look, even where nothing is expected */
+  bool elapsed;     /* the time of `after` is over */
+  bool fresh;       /* parked only to give the others a turn: not tried yet */
+  size_t progress;  /* how far the attempt got; 0 at first */
+  double after;     /* attempt sets: try again after so many seconds; -1: only on the event */
+  nl_queue *queue;  /* attempt sets: wait here instead of on the descriptor */
+  nl_job *job;      /* attempt sets: wait for this job */
+  double deadline;
+};
+
+/* NL_WAITS(stream, recv, &nl_stream_class, NL_READ, 3) defines the Lua function stream_recv on top of
+ * the attempt stream_recv_try; argument 3 is the timeout. */
+#define NL_WAITS(noun, name, class, side, timeout)                                                 \
+  static const nl_call noun##_##name##_call = {noun##_##name##_try, #name, class, side, timeout, false}; \
+  static int noun##_##name (lua_State *L) { return nl_await(L, &noun##_##name##_call); }
+
+int nl_await (lua_State *L, const nl_call *call);               /* [-?, +?, v] the attempt's results */
+int nl_notready (lua_State *L, nl_wait *w, const char *op);     /* [-0, +0|2, m] by errno: NL_AGAIN, or nil, err */
+void nl_forget (lua_State *L, nl_handle *h);                    /* [-0, +0, -] wakes its waiters, off the loop */
+void nl_attach (nl_handle *h, int fd);                          /* its descriptor and watches */
+double nl_now (void);                                           /* seconds, CLOCK_MONOTONIC */
+
+/* A job runs in a worker thread and must not touch Lua. Its owner drops it once, whatever became of it:
+ * one that still runs is freed by the worker. */
+struct nl_job {
+  void (*run) (nl_job *job);  /* in the worker */
+  void (*free) (nl_job *job); /* in either thread, once */
+  nl_job *next;
+  struct nl_pool *pool;
+  nl_queue waiters;
+  int state;
+};
+
+int nl_submit (lua_State *L, nl_job *job); /* [-0, +0, -] hands it over; 0, or an errno: still yours */
+bool nl_jobdone (nl_job *job);             /* finished: the owner may read it */
+void nl_jobdrop (void *job);               /* the owner's last word */
+
+/* ---- buffers and streams --------------------------------------------------------------------- */
+
+typedef struct nl_buffer { /* bytes [head, tail) of data */
+  char *data;
+  size_t head, tail, size;
+} nl_buffer;
+
+bool nl_reserve (lua_State *L, nl_buffer *b, size_t room); /* [-0, +0, -] false: out of memory */
+void nl_consume (lua_State *L, nl_buffer *b, size_t n);    /* [-0, +0, -] n bytes from the front */
+void nl_settle (lua_State *L, nl_buffer *b);               /* [-0, +0, -] gives back what it does not need */
+void nl_discard (nl_buffer *b);                            /* [-0, +0, -] all of it */
+
+typedef struct nl_stream nl_stream;
+
+typedef struct nl_layer { /* what carries the bytes: -1 sets errno, EAGAIN = wait */
+  const char *name;
+  ssize_t (*read) (nl_stream *s, void *to, size_t room); /* 0: the end */
+  ssize_t (*write) (nl_stream *s, struct iovec *v, int n);
+  int (*shutdown) (nl_stream *s, int how);
+} nl_layer;
+
+struct nl_stream {
+  nl_handle handle;
+  const nl_layer *layer;
+  nl_buffer in;
+  uint32_t max_line; /* bytes in one line, see NL_MAXLINE */
+  uint32_t max_read; /* bytes in one read, see NL_MAXBODY */
+  int pending;       /* an errno that ended the stream; an end that follows it is none */
+  bool drained;      /* the last read was short: the next one waits first */
+  bool ended;        /* the peer's end was read */
+  bool deaf;         /* shutdown("r") */
+  bool connecting;   /* connect(2) has begun */
+  bool blocking;     /* the descriptor is shared and may block: always wait first */
+  bool loose;        /* a datagram socket that takes the family of its first address */
+  bool unlink;       /* a bound socket file, removed on close */
+};
+
+extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
+extern const nl_layer nl_socket_layer, nl_file_layer;
+extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
+
+nl_stream *nl_newstream (lua_State *L, const nl_class *class); /* [-0, +1, m] no descriptor yet */
+void nl_openstream (nl_stream *s, int fd, const nl_layer *layer); /* takes the descriptor */
+void nl_releasestream (lua_State *L, void *self); /* the release of every class of streams */
+/* Reads into `in`, at least `room` bytes of space: > 0, 0 the end, -1 with errno. */
+ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
+/* The same for an attempt: waits first where nothing is to be expected. */
+ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +0, -] */
+
+/* ---- bindings: one entry each, all they export ------------------------------------------------ */
+
+int luaopen_net_socket (lua_State *L);  /* [-0, +1, m] */
+int luaopen_net_resolve (lua_State *L); /* [-0, +1, m] */
+
+#endif

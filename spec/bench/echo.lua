@@ -1,0 +1,15 @@
+-- The server under test: a line echo server on netlua.
+local net = require "net"
+
+local server = assert(net.listen("127.0.0.1", 0))
+local _, port = server:getsockname()
+print(port)
+io.stdout:flush()
+
+server:serve(function(client)
+  while true do
+    local line = client:read("L")
+    if not line then return end
+    client:write(line)
+  end
+end)
