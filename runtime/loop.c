@@ -83,8 +83,8 @@ static void onevent (struct ev_loop *ev, ev_io *w, int events) {
   nl_watch *watch = (nl_watch *)(void *)w;
   nl_task *t = watch->owner;
   (void)events;
-  if (t == NULL || t->state != NL_PARKED) ev_io_stop(ev, w);
-  else nl_wake(t, NL_READY);
+  if (t == NULL) ev_io_stop(ev, w);
+  else nl_wake(t, NL_READY); /* no more than a repetition if it is on its way already */
 }
 
 /* Writable is the usual state of a descriptor: that watch must not outlive its wait. */

@@ -79,13 +79,26 @@ static int reporttask (lua_State *L) {
   return 0;
 }
 
-static void reportfailure (lua_State *L, nl_task *t, bool main) {
+/* The task is on top of the stack. [-1, +0, -] */
+static void reportfailure (lua_State *L, bool main) {
   lua_pushcfunction(L, reporttask);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
+  lua_insert(L, -2);
   lua_pushboolean(L, main);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
   report(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "not enough memory");
   lua_pop(L, 1);
+}
+
+/* nl_run has stopped early: a task failed that nobody joined, or there is no event loop to be had. */
+static void reportstop (lua_State *L, const nl_task *main) {
+  nl_task *t = nl_rt(L)->unclaimed;
+  if (t == NULL) {
+    report(lua_pushfstring(L, "cannot wait for events: %s", strerror(errno)));
+    lua_pop(L, 1);
+    return;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
+  reportfailure(L, t == main);
 }
 
 /* ---- running */
@@ -112,13 +125,11 @@ static int runmain (lua_State *L, int nargs) {
     return FAILED;
   }
   nl_task *t = lua_touserdata(L, -1);
-  bool fine = nl_run(rt, t) && t->state == NL_DONE && !t->failed;
-  if (!fine) {
-    nl_task *failed = rt->unclaimed != NULL ? rt->unclaimed : t;
-    reportfailure(L, failed, failed == t);
-  }
-  lua_pop(L, 1);
-  if (fine) return OK;
+  bool ran = nl_run(rt, t), failed = t->failed;
+  if (!ran) reportstop(L, t);
+  if (ran && failed) reportfailure(L, true); /* canceled */
+  else lua_pop(L, 1);
+  if (ran && !failed) return OK;
   return rt->interrupted ? INTERRUPTED : FAILED;
 }
 
@@ -127,7 +138,7 @@ static int runrest (lua_State *L) {
   nl_runtime *rt = nl_rt(L);
   bool before = rt->interrupted;
   bool fine = nl_run(rt, NULL);
-  if (!fine && rt->unclaimed != NULL) reportfailure(L, rt->unclaimed, false);
+  if (!fine) reportstop(L, NULL);
   if (rt->interrupted && !before) {
     report("interrupted");
     return INTERRUPTED;
@@ -378,9 +389,7 @@ static void onbrokenpipe (int number) {
 
 static void handle (int number, void (*handler) (int)) {
   struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
-  struct sigaction old;
   (void)sigemptyset(&sa.sa_mask);
-  if (sigaction(number, NULL, &old) == 0 && number == SIGINT && old.sa_handler == SIG_IGN) return;
   (void)sigaction(number, &sa, NULL);
 }
 

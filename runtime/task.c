@@ -11,7 +11,7 @@
 
 #include "core.h"
 
-#define TURN 256   /* resumes between two looks at the descriptors */
+#define TURN 1024  /* resumes between two looks at the descriptors */
 #define BUDGET 128 /* calls of one task that succeed at once before the others get a turn */
 
 enum { TRACEBACK = 1, PLACE, VALUE, THREAD, HOME, USERVALUES = HOME }; /* user values of a task */
