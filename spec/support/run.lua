@@ -1,0 +1,18 @@
+-- run: the specs, inside netlua: `./netlua spec/support/run.lua [busted's arguments] [files]`.
+-- Ends with "N passed, N failed, N skipped" and exit status 0 only if nothing failed.
+
+package.path = "./spec/support/?.lua;" .. package.path
+
+-- GC=stress: a collection is always under way.
+if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 1000, 1) end
+
+-- What is loaded on first touch is loaded now, so that a spec's descriptors and globals are its own.
+for _, name in ipairs { "connect", "getaddrinfo", "map", "channel" } do assert(net[name]) end
+require "net.stream"
+
+local words = {}
+for _, word in ipairs(arg) do words[#words + 1] = word end
+if #words == 0 or words[#words]:sub(1, 1) == "-" then words[#words + 1] = "spec" end
+arg = { [0] = "spec", "--output=spec/support/output.lua", "--pattern=_spec%.lua$", table.unpack(words) }
+
+require "busted.runner" { standalone = false }
