@@ -1,53 +1,140 @@
-# netlua: see README.md. `make` builds ./netlua; `make help` lists the rest.
+# netlua: `make` builds ./netlua, `make help` lists the rest.
+#   SAN=1      address and undefined behaviour sanitizers, built beside the plain objects
+#   GC=stress  the specs with a garbage collection always under way
 
-CC ?= gcc
-LUA ?= lua5.4
-PKG_CONFIG ?= pkg-config
-PREFIX ?= /usr/local
-BUILD ?= build$(if $(SAN),-san)
-PROGRAM := $(if $(SAN),$(BUILD)/netlua,netlua)
+CC = gcc
+LUA = lua5.4
+PKG_CONFIG = pkg-config
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build$(if $(SAN),-san)
+PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+# ---- what must be there
+
+BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev
+TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
+  procps binutils coreutils
+LINT_PACKAGES = lua-check cppcheck clang-format
+BENCH_PACKAGES = strace lua-luv lua-cqueues lua-socket lua-copas
+PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
+
+# ---- flags
+
+comma = ,
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
   -Wformat=2 -Wundef -Wwrite-strings
-HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
-SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-comma := ,
-
-LUA_CFLAGS = $(shell $(PKG_CONFIG) --cflags lua5.4)
-LUA_LIBDIR = $(shell $(PKG_CONFIG) --variable=libdir lua5.4)
-# Lua goes in whole, with its symbols exported, so that packaged C modules find them in the program.
-LIBS = -Wl,--whole-archive $(LUA_LIBDIR)/liblua5.4.a -Wl,--no-whole-archive -lev -lm -ldl -lpthread
-
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iruntime $(WARNINGS) $(HARDEN) $(CFLAGS) $(SANITIZE) $(LUA_CFLAGS)
+HARDEN = $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+SANITIZE = $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+CFLAGS = -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -Iruntime $(WARNINGS) $(HARDEN) $(CFLAGS) $(SANITIZE) \
+  $(shell $(PKG_CONFIG) --cflags lua5.4)
 ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,-E $(SANITIZE) $(LDFLAGS)
+# Lua goes in whole, with its symbols exported, so that packaged C modules find them in the program.
+# libev has no pkg-config file in Debian.
+LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a \
+  -Wl,--no-whole-archive -lev -lm -ldl -lpthread
 
-RUNTIME := $(sort $(wildcard runtime/*.c))
-BINDINGS := $(sort $(wildcard bindings/*.c))
-LIBRARY := $(sort $(wildcard lualib/*.lua lualib/net/*.lua) $(wildcard scripts/*.lua))
-OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(RUNTIME) $(BINDINGS)) $(BUILD)/embedded.o
+SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
+LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua))
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o
+PARTS = $(filter-out $(BUILD)/runtime/main.o,$(OBJECTS))
+
+# ---- building
 
 all: $(PROGRAM)
 
 $(PROGRAM): $(OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/embedded.c: runtime/embed.lua $(LIBRARY) | $(BUILD)
+$(BUILD)/embedded.c: runtime/embed.lua $(LIBRARY)
+	@mkdir -p $(@D)
 	$(LUA) runtime/embed.lua $@ $(LIBRARY)
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/%.o: %.c | $(BUILD)
+$(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD):
-	@mkdir -p $@
+-include $(wildcard $(BUILD)/runtime/*.d $(BUILD)/bindings/*.d)
 
--include $(patsubst %.o,%.d,$(OBJECTS))
+# Everything but main, with an allocator that fails on request: for spec/runtime/oom_spec.lua.
+$(BUILD)/oom: spec/support/oom.c $(PARTS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/bench/%: spec/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARNINGS) -o $@ $<
+
+# ---- doing
+
+setup:
+	@if ! command -v apt-get >/dev/null; then \
+	  echo "setup: no apt-get here; install what corresponds to: $(PACKAGES)"; exit 0; fi; \
+	missing=; for p in $(PACKAGES) $(if $(BENCH),$(BENCH_PACKAGES)); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "setup: everything is installed"; exit 0; fi; \
+	echo "setup: installs$$missing"; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	  apt-get install -q -y --no-install-recommends $$missing
+
+# The flags depend on packages that setup may just have installed: a second make reads them anew.
+tour: setup
+	@$(MAKE) --no-print-directory all
+	./$(PROGRAM) tour
+
+test: setup
+	@$(MAKE) --no-print-directory all $(BUILD)/oom
+	@$(MAKE) --no-print-directory spec
+
+spec:
+	BUILD=$(BUILD) NETLUA=$(CURDIR)/$(PROGRAM) GC=$(GC) timeout -k 5 900 ./$(PROGRAM) spec/support/run.lua $(SPECS)
+
+lint:
+	clang-format --dry-run -Werror runtime/*.c runtime/*.h bindings/*.c spec/bench/*.c spec/support/*.c
+	luacheck -q lualib scripts spec runtime
+	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -Iruntime runtime bindings
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory spec SPECS=spec/project
+
+bench: all $(patsubst %,$(BUILD)/bench/%,echo load startup)
+	./$(PROGRAM) spec/bench/run.lua $(BUILD)
+
+FUZZERS = $(wildcard spec/fuzz/*.c)
+fuzz:
+	@[ -n "$(FUZZERS)" ] || echo "fuzz: no targets yet"
+
+doc: all
+	./$(PROGRAM) docs/reference/generate.lua
+
+install: all
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/netlua
+	install -D -m 644 docs/netlua.1 $(DESTDIR)$(PREFIX)/share/man/man1/netlua.1
+	install -D -m 644 runtime/netlua.h $(DESTDIR)$(PREFIX)/include/netlua/netlua.h
+	install -d $(DESTDIR)$(PREFIX)/share/netlua/meta
+	install -m 644 lualib/meta/*.lua $(DESTDIR)$(PREFIX)/share/netlua/meta
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/netlua $(DESTDIR)$(PREFIX)/share/man/man1/netlua.1
+	rm -rf $(DESTDIR)$(PREFIX)/include/netlua $(DESTDIR)$(PREFIX)/share/netlua
 
 clean:
 	rm -rf build build-san netlua
 
-.PHONY: all clean
+help:
+	@echo "make            builds ./netlua"
+	@echo "make setup      installs what is missing (Debian packages)"
+	@echo "make tour       shows what it does, on real local servers"
+	@echo "make test       every spec; SAN=1 under sanitizers, GC=stress, SPECS=spec/runtime for a part"
+	@echo "make lint       format, luacheck, cppcheck, the project's own rules"
+	@echo "make bench      figures beside those of other programs; setup BENCH=1 installs them"
+	@echo "make fuzz       fuzz targets"
+	@echo "make doc        docs/reference and docs/errors.md from the stubs"
+	@echo "make install    PREFIX=$(PREFIX) DESTDIR="
+
+.PHONY: all setup tour test spec lint bench fuzz doc install uninstall clean help
