@@ -120,7 +120,7 @@ static void gethints (lua_State *L, int arg, struct addrinfo *hints) {
   memset(hints, 0, sizeof *hints);
   const char *family = nl_fieldtext(L, arg, "family");
   const char *type = nl_fieldtext(L, arg, "socktype");
-  if (family != NULL) hints->ai_family = strcmp(family, "inet6") == 0 ? AF_INET6 : AF_INET;
+  if (family != NULL) hints->ai_family = strstr(family, "6") != NULL ? AF_INET6 : AF_INET;
   if (type != NULL) hints->ai_socktype = strcmp(type, "dgram") == 0 ? SOCK_DGRAM : SOCK_STREAM;
   if (nl_fieldbool(L, arg, "numeric", false)) hints->ai_flags |= AI_NUMERICHOST;
   if (nl_fieldbool(L, arg, "canonname", false)) hints->ai_flags |= AI_CANONNAME;

@@ -19,9 +19,18 @@
 #define RETRY 0.01        /* before connect tries a full unix backlog again */
 #define DATAGRAM ((size_t)65536)
 
-static const nl_word families[] = {{"inet", AF_INET}, {"inet6", AF_INET6}, {"unix", AF_UNIX}, {NULL, 0}};
-static const nl_word types[] = {{"stream", SOCK_STREAM}, {"dgram", SOCK_DGRAM},
-                                {"seqpacket", SOCK_SEQPACKET}, {"raw", SOCK_RAW}, {NULL, 0}};
+static const nl_word families[] = {{"inet", AF_INET},      {"inet6", AF_INET6},      {"unix", AF_UNIX},
+                                   {"AF_INET", AF_INET},   {"AF_INET6", AF_INET6},   {"AF_UNIX", AF_UNIX},
+                                   {NULL, 0}};
+static const nl_word types[] = {{"stream", SOCK_STREAM},
+                                {"dgram", SOCK_DGRAM},
+                                {"seqpacket", SOCK_SEQPACKET},
+                                {"raw", SOCK_RAW},
+                                {"SOCK_STREAM", SOCK_STREAM},
+                                {"SOCK_DGRAM", SOCK_DGRAM},
+                                {"SOCK_SEQPACKET", SOCK_SEQPACKET},
+                                {"SOCK_RAW", SOCK_RAW},
+                                {NULL, 0}};
 static const nl_class listener_class, datagram_class;
 
 static const nl_class *classof (int type) {
@@ -161,13 +170,14 @@ static int socket_socket (lua_State *L) {
   return opened(L, "socket", family, type, protocol) != NULL ? 1 : 2;
 }
 
-static int typefield (lua_State *L, int arg) {
-  const char *name = nl_fieldtext(L, arg, "type");
-  for (const nl_word *w = types; name != NULL && w->name != NULL; w++) {
+/* A field that holds a name of the table; `fallback` where it is absent. */
+static int wordfield (lua_State *L, int arg, const char *field, const nl_word *words, int fallback) {
+  const char *name = nl_fieldtext(L, arg, field);
+  if (name == NULL) return fallback;
+  for (const nl_word *w = words; w->name != NULL; w++) {
     if (strcmp(w->name, name) == 0) return w->value;
   }
-  if (name != NULL) luaL_argerror(L, arg, "option \"type\": stream, dgram or seqpacket expected");
-  return SOCK_STREAM;
+  return luaL_argerror(L, arg, lua_pushfstring(L, "option \"%s\": \"%s\" is unknown", field, name));
 }
 
 /* open(host, port, options, serving) -> socket of that address's family, not connected | nil, err; false
@@ -180,7 +190,8 @@ static int socket_open (lua_State *L) {
   nl_checkoptions(L, 3, options);
   if (!nl_isunix(host)) (void)nl_checkport(L, 2);
   (void)nl_fieldtimeout(L, 3, "timeout", 0);
-  int type = typefield(L, 3);
+  int type = wordfield(L, 3, "type", types, SOCK_STREAM);
+  int wanted = wordfield(L, 3, "family", families, AF_UNSPEC);
   bool serving = lua_toboolean(L, 4);
   if (!nl_isunix(host)) (void)nl_checktext(L, 1);
   if (!nl_parseaddress(host, len, 0, &a, &problem) && problem == NULL) {
@@ -189,6 +200,9 @@ static int socket_open (lua_State *L) {
   }
   if (problem != NULL) return getaddress(L, 1, serving ? "listen" : "connect", &a);
   int family = a.sa.any.sa_family;
+  if (wanted != AF_UNSPEC && wanted != family) {
+    return nl_fail(L, serving ? "listen" : "connect", "EAI_ADDRFAMILY", NULL);
+  }
   nl_stream *s = opened(L, "socket", family, type, 0);
   if (s == NULL) return 2;
   if (apply(L, 3, s, s->handle.fd, family, type, serving) == 0) return 1;
@@ -200,15 +214,11 @@ static int socket_open (lua_State *L) {
 /* udp([options]) -> datagram socket | nil, err: not bound; of the family of its first address */
 static int socket_udp (lua_State *L) {
   nl_checkoptions(L, 1, options);
-  const char *name = nl_fieldtext(L, 1, "family");
-  int family = AF_INET;
-  if (name != NULL) {
-    lua_pushstring(L, name);
-    family = nl_checkword(L, lua_gettop(L), families, NULL);
-  }
+  int wanted = wordfield(L, 1, "family", families, AF_UNSPEC);
+  int family = wanted == AF_UNSPEC ? AF_INET : wanted;
   nl_stream *s = opened(L, "udp", family, SOCK_DGRAM, 0);
   if (s == NULL) return 2;
-  s->loose = name == NULL;
+  s->loose = wanted == AF_UNSPEC;
   if (apply(L, 1, s, s->handle.fd, family, SOCK_DGRAM, false) == 0) return 1;
   int number = errno;
   nl_close(L, &s->handle.base);
@@ -489,9 +499,8 @@ NL_WAITS(datagram, send, &datagram_class, NL_WRITE, 3)
 
 /* s:shutdown("r" | "w" | "rw") -> true | nil, err */
 static int datagram_shutdown (lua_State *L) {
-  static const nl_word hows[] = {{"r", SHUT_RD}, {"w", SHUT_WR}, {"rw", SHUT_RDWR}, {NULL, 0}};
   nl_stream *s = nl_check(L, 1, &datagram_class);
-  int how = nl_checkword(L, 2, hows, "w");
+  int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
   return nl_result(L, "shutdown", shutdown(s->handle.fd, how));
 }

@@ -245,6 +245,7 @@ struct nl_stream {
 
 extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
 extern const nl_layer nl_socket_layer, nl_file_layer;
+extern const nl_word nl_hows[]; /* "r", "w", "rw" of shutdown */
 extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
 
 nl_stream *nl_newstream (lua_State *L, const nl_class *class); /* [-0, +1, m] no descriptor yet */

@@ -257,11 +257,14 @@ static void deafen (nl_stream *s) {
   if (s->handle.side[NL_READ].owner != NULL) nl_wake(s->handle.side[NL_READ].owner, NL_READY);
 }
 
+const nl_word nl_hows[] = {{"r", SHUT_RD},        {"w", SHUT_WR},       {"rw", SHUT_RDWR},
+                           {"SHUT_RD", SHUT_RD},  {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR},
+                           {NULL, 0}};
+
 /* s:shutdown("r" | "w" | "rw") -> true | nil, err */
 static int stream_shutdown (lua_State *L) {
-  static const nl_word hows[] = {{"r", SHUT_RD}, {"w", SHUT_WR}, {"rw", SHUT_RDWR}, {NULL, 0}};
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
-  int how = nl_checkword(L, 2, hows, "w");
+  int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
   int result = s->layer->shutdown(s, how);
   if (result < 0 && errno == ENOTCONN && s->pending != 0) errno = s->pending;

@@ -10,7 +10,7 @@ local function raise(message)
     level = level + 1
     info = debug.getinfo(level, "S")
   end
-  error(message, info and level - 1 or 0)
+  error(message, info and level or 0)
 end
 
 ---Raises "bad argument" in the name of a public function.
@@ -24,7 +24,7 @@ function check.call(name, f, ...)
   local ok, a, b = pcall(f, ...)
   if ok then return a, b end
   if type(a) ~= "string" then error(a, 0) end
-  raise((a:gsub("^.-bad argument", "bad argument"):gsub("to '%w+'", "to '" .. name .. "'")))
+  raise((a:gsub("^.-bad argument", "bad argument"):gsub("to '[%w_.]+'", "to '" .. name .. "'")))
 end
 
 ---An integer within bounds, or the default where it is nil.

@@ -16,8 +16,9 @@ local function isnumeric(host)
   return label:match "^%d+$" or label:lower():match "^0x%x*$"
 end
 
-local function lookup(host, kind)
-  return resolve.getaddrinfo(host, nil, { socktype = kind, numeric = isnumeric(host) and true or nil })
+local function lookup(host, options)
+  local family = options and options.family
+  return resolve.getaddrinfo(host, nil, { socktype = "stream", family = family, numeric = isnumeric(host) and true or nil })
 end
 
 -- One address; false if it is a name. The socket of a failed connect is of no more use.
@@ -45,7 +46,7 @@ end
 
 local function byname(host, port, options, timeout)
   local scope <close> = task.scope { timeout = timeout } -- luacheck: ignore scope
-  local list, err = lookup(host, "stream")
+  local list, err = lookup(host, options)
   if not list then return nil, err end
   local attempts = {}
   for index, entry in ipairs(list) do
@@ -129,7 +130,7 @@ function dial.listen(host, port, options)
   local s, err = listenon(host, port, options)
   if s ~= false then return s, err end
   local list
-  list, err = lookup(host, "stream")
+  list, err = lookup(host, options)
   if not list then return nil, err end
   return listenon(list[1].address, port, options)
 end
