@@ -98,10 +98,14 @@ static int handle_getpeername (lua_State *L) {
 
 /* ---- options of new sockets */
 
-static const char *const options[] = {"timeout",   "type",    "nodelay", "keepalive", "reuseaddr",
-                                      "reuseport", "v6only",  "rcvbuf",  "sndbuf",    "broadcast",
-                                      "source",    "backlog", "mode",    "max_line",  "max_read",
-                                      "family",    NULL};
+static const char *const connectoptions[] = {"timeout",   "type",      "family",   "nodelay",  "keepalive",
+                                             "reuseaddr", "reuseport", "rcvbuf",   "sndbuf",   "broadcast",
+                                             "source",    "max_line",  "max_read", NULL};
+static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
+                                            "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
+                                            "mode",      "max_line", "max_read", NULL};
+static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
+                                         "sndbuf", "broadcast", "source",    NULL};
 
 static int setint (int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value);
@@ -187,12 +191,12 @@ static int socket_open (lua_State *L) {
   const char *problem;
   size_t len;
   const char *host = luaL_checklstring(L, 1, &len);
-  nl_checkoptions(L, 3, options);
+  bool serving = lua_toboolean(L, 4);
+  nl_checkoptions(L, 3, serving ? listenoptions : connectoptions);
   if (!nl_isunix(host)) (void)nl_checkport(L, 2);
   (void)nl_fieldtimeout(L, 3, "timeout", 0);
   int type = wordfield(L, 3, "type", types, SOCK_STREAM);
   int wanted = wordfield(L, 3, "family", families, AF_UNSPEC);
-  bool serving = lua_toboolean(L, 4);
   if (!nl_isunix(host)) (void)nl_checktext(L, 1);
   if (!nl_parseaddress(host, len, 0, &a, &problem) && problem == NULL) {
     lua_pushboolean(L, 0);
@@ -213,7 +217,7 @@ static int socket_open (lua_State *L) {
 
 /* udp([options]) -> datagram socket | nil, err: not bound; of the family of its first address */
 static int socket_udp (lua_State *L) {
-  nl_checkoptions(L, 1, options);
+  nl_checkoptions(L, 1, udpoptions);
   int wanted = wordfield(L, 1, "family", families, AF_UNSPEC);
   int family = wanted == AF_UNSPEC ? AF_INET : wanted;
   nl_stream *s = opened(L, "udp", family, SOCK_DGRAM, 0);

@@ -10,6 +10,7 @@
 #define LONGEST 9007199254740992.0 /* 2^53: every second up to here is exact */
 
 static int wrong (lua_State *L, int arg, const char *want) {
+  if (lua_isnone(L, arg)) return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
   luaL_tolstring(L, arg, NULL);
   const char *shape = lua_type(L, arg) == LUA_TSTRING ? "%s expected, got \"%s\"" : "%s expected, got %s";
   return luaL_argerror(L, arg, lua_pushfstring(L, shape, want, lua_tostring(L, -1)));

@@ -159,6 +159,15 @@ static int begin (lua_State *L, nl_wait *w) {
   return wait(L, w, timeout);
 }
 
+/* Who takes a turn may never come to wait for anything: what a wait would see is looked at here. */
+static int begun (lua_State *L, nl_wait *w, const nl_task *t) {
+  w->fresh = false;
+  if (w->call->shielded) return begin(L, w);
+  if (t->canceled) return stop(L, w, NL_CANCEL);
+  if (nl_now() >= nl_deadline(t->rt)) return stop(L, w, NL_TIMEDOUT);
+  return begin(L, w);
+}
+
 /* Resumed: by the event, the end of the time, a cancellation, or to take its turn. */
 int nl_awaitagain (lua_State *L, int status, lua_KContext ctx) {
   nl_task *t = (nl_task *)ctx;
@@ -169,8 +178,7 @@ int nl_awaitagain (lua_State *L, int status, lua_KContext ctx) {
   if (t->reason != NL_READY && t->reason != NL_ELAPSED) return stop(L, w, t->reason);
   if (w->fresh) {
     nl_wait first = *w;
-    first.fresh = false;
-    return begin(L, &first);
+    return begun(L, &first, t);
   }
   w->elapsed = t->reason == NL_ELAPSED;
   w->woken = true;

@@ -60,7 +60,8 @@ void nl_settle (lua_State *L, nl_buffer *b) {
   if (data == NULL) return;
   memcpy(data, b->data + b->head, used);
   recycle(nl_rt(L), b);
-  *b = (nl_buffer){data, 0, used, used};
+  b->data = data;
+  b->tail = b->size = used;
 }
 
 void nl_discard (nl_buffer *b) {

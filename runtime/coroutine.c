@@ -169,9 +169,16 @@ static int coroutine_running (lua_State *L) {
 }
 
 /* Lua 5.4.4 forgets the depth of the C stack when closes nest: this counts for it. */
-static int reset (nl_runtime *rt, lua_State *co) {
+static int reset (nl_runtime *rt, lua_State *L, lua_State *co) {
+  lua_State *outer = rt->running;
   rt->closing++;
+  rt->pinned++; /* its __close handlers run in co and cannot yield */
+  rt->running = co;
+  nl_rearm(rt, co);
   int status = lua_resetthread(co);
+  rt->running = outer;
+  nl_rearm(rt, L);
+  rt->pinned--;
   rt->closing--;
   return status;
 }
@@ -182,7 +189,7 @@ static int coroutine_close (lua_State *L) {
   const char *status = statusof(L, co);
   if (status[0] != 's' && status[0] != 'd') return luaL_error(L, "cannot close a %s coroutine", status);
   if (rt->closing >= NESTING) return luaL_error(L, "C stack overflow");
-  if (reset(rt, co) == LUA_OK) {
+  if (reset(rt, L, co) == LUA_OK) {
     lua_pushboolean(L, 1);
     return 1;
   }

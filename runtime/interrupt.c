@@ -26,10 +26,12 @@ static int strike (lua_State *L) {
   return lua_error(L);
 }
 
+/* The hook may outlive its ^C, when a wait has raised it already. */
 static void onhook (lua_State *L, lua_Debug *ar) {
+  nl_runtime *rt = nl_rt(L);
   (void)ar;
-  if (nl_rt(L)->interrupt < 2) lua_sethook(L, NULL, 0, 0);
-  (void)strike(L);
+  if (rt->interrupt < 2) lua_sethook(L, NULL, 0, 0);
+  if (rt->interrupt > 0) (void)strike(L);
 }
 
 void nl_rearm (nl_runtime *rt, lua_State *L) {

@@ -102,9 +102,19 @@ static int scope_spawn (lua_State *L) {
   return 1;
 }
 
+/* A task that waits for the scope it runs in would wait for itself. [-0, +0, v] */
+static void checkoutside (lua_State *L, const nl_scope *s) {
+  const nl_task *t = nl_rt(L)->current;
+  if (t == NULL || s->owner == t) return;
+  for (const nl_scope *p = t->scope; p != NULL; p = p->parent) {
+    if (p == s) luaL_error(L, "a task cannot wait for a scope that it runs in");
+  }
+}
+
 /* s:wait([timeout]) -> true | nil, err: until all its tasks are done */
 static int scope_wait_try (lua_State *L, nl_wait *w) {
   nl_scope *s = (nl_scope *)w->self;
+  checkoutside(L, s);
   if (s->tasks != NULL) {
     w->queue = &s->leavers;
     return NL_AGAIN;
@@ -134,6 +144,7 @@ static int scope_remaining (lua_State *L) {
 /* s:close(), and __close(s, err): cancels, awaits, leaves; raises a failure nobody took */
 static int scope_close_try (lua_State *L, nl_wait *w) {
   nl_scope *s = (nl_scope *)w->self;
+  checkoutside(L, s);
   if (s->tasks != NULL) {
     cancelothers(s);
     w->queue = &s->leavers;

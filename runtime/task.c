@@ -243,7 +243,7 @@ static void runready (nl_runtime *rt, const nl_task *until) {
     nl_task *t = rt->ready.first;
     nl_dequeue(t);
     step(rt, t);
-    if (t == until && t->state == NL_DONE) return;
+    if (until != NULL && until->state == NL_DONE) return;
   }
 }
 

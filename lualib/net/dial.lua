@@ -21,6 +21,13 @@ local function lookup(host, options)
   return resolve.getaddrinfo(host, nil, { socktype = "stream", family = family, numeric = isnumeric(host) and true or nil })
 end
 
+-- A unix path has no port: its options may stand in that place.
+local function noport(host, port, options)
+  local swap = options == nil and type(port) == "table" and type(host) == "string" and host:find "^unix:"
+  if swap then return nil, port end
+  return port, options
+end
+
 -- One address; false if it is a name. The socket of a failed connect is of no more use.
 local function try(address, port, options, timeout)
   local s, err = check.call("connect", socket.open, address, port, options)
@@ -73,6 +80,7 @@ end
 ---local s <close> = assert(net.connect("127.0.0.1", port, { timeout = 5 }))
 ---```
 function dial.connect(host, port, options)
+  port, options = noport(host, port, options)
   local timeout = type(options) == "table" and options.timeout or TIMEOUT
   local s, err = try(host, port, options, timeout)
   if s ~= false then return s, err end
@@ -122,6 +130,7 @@ local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true }
 ---local address, port = server:getsockname()
 ---```
 function dial.listen(host, port, options)
+  port, options = noport(host, port, options)
   if host == nil then
     local s, err = listenon("::", port, options)
     if s or not NO_IPV6[err.code] then return s, err end
