@@ -282,15 +282,21 @@ static bool writable (int fd) {
   return poll(&p, 1, 0) == 1;
 }
 
+/* What reading said before there was a connection is over. */
+static int connected (lua_State *L, nl_stream *s) {
+  s->pending = 0;
+  s->ended = s->drained = false;
+  lua_pushvalue(L, 1);
+  return 1;
+}
+
 static int connectresult (lua_State *L, nl_stream *s, const nl_address *a) {
   int number = 0;
   socklen_t len = sizeof number;
   if (!writable(s->handle.fd)) return NL_AGAIN;
   if (getsockopt(s->handle.fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0) number = errno;
   s->connecting = false;
-  if (number != 0) return failedat(L, "connect", number, a);
-  lua_pushvalue(L, 1);
-  return 1;
+  return number != 0 ? failedat(L, "connect", number, a) : connected(L, s);
 }
 
 /* A full unix backlog is EAGAIN and nothing tells when there is room again. */
@@ -315,8 +321,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
     bool later = number == EINPROGRESS || number == EINTR || number == EAGAIN;
     return later ? connectlater(w, s, number) : failedat(L, "connect", number, &a);
   }
-  lua_pushvalue(L, 1);
-  return 1;
+  return connected(L, s);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 

@@ -8,12 +8,15 @@
 #include "netlua.h"
 
 #define LONGEST 9007199254740992.0 /* 2^53: every second up to here is exact */
+#define LONGESTSHOWN 60            /* bytes of a wrong value in a message */
 
 static int wrong (lua_State *L, int arg, const char *want) {
   if (lua_isnone(L, arg)) return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
-  luaL_tolstring(L, arg, NULL);
+  size_t len;
+  const char *got = luaL_tolstring(L, arg, &len);
+  if (len > LONGESTSHOWN) got = lua_pushfstring(L, "%s...", lua_pushlstring(L, got, LONGESTSHOWN));
   const char *shape = lua_type(L, arg) == LUA_TSTRING ? "%s expected, got \"%s\"" : "%s expected, got %s";
-  return luaL_argerror(L, arg, lua_pushfstring(L, shape, want, lua_tostring(L, -1)));
+  return luaL_argerror(L, arg, lua_pushfstring(L, shape, want, got));
 }
 
 static const char *rangetext (lua_State *L, lua_Integer low, lua_Integer high) {

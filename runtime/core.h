@@ -42,6 +42,8 @@ struct nl_task {
   bool canceled, failed;
 };
 
+enum { NL_TRACEBACK = 1, NL_TEXT = 3 }; /* user values of a failed task */
+
 struct nl_scope {
   nl_object base;
   nl_scope *parent;
@@ -57,6 +59,7 @@ typedef struct nl_runtime {
   lua_State *L;                   /* the main state, where the scheduler runs */
   lua_State *volatile running;    /* the state whose code runs now: ^C arms its hook */
   nl_task *current;
+  nl_task *main;                  /* the chunk that runs, for the host; or NULL */
   nl_queue ready;
   nl_loop *loop;                  /* made at the first wait */
   nl_pool *pool;                  /* made at the first job */
@@ -133,7 +136,7 @@ extern const nl_class nl_task_class, nl_scope_class;
 double nl_deadline (nl_runtime *rt);            /* of the scopes around the running code */
 void nl_scopejoin (nl_scope *s, nl_task *t);    /* t begins in it */
 void nl_scopepart (nl_task *t);                 /* t has ended */
-void nl_scopeend (nl_task *t);                  /* t has ended and is inside no scope any more */
+void nl_scopeend (lua_State *L, nl_task *t);    /* t has ended and is inside no scope any more */
 int nl_scopenew (lua_State *L);
 /* coroutine.c */
 void nl_opencoroutine (lua_State *L);           /* [-0, +0, m] replaces what must know of waits */

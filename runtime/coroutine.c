@@ -11,12 +11,17 @@
 
 static lua_State *getco (lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co, 1, "coroutine");
+  luaL_argexpected(L, co, 1, "thread");
   return co;
 }
 
 static bool ispart (lua_State *co) {
   return *nl_space(co) & NL_PART;
+}
+
+/* Not to be resumed or closed by a script: the root of a task, and the state the scheduler runs in. */
+static bool isbase (lua_State *co) {
+  return nl_isroot(co) || co == nl_rt(co)->L;
 }
 
 /* ---- resume and wrap */
@@ -56,12 +61,27 @@ static int resumeanswer (lua_State *L, int moved) {
   return moved >= 0 ? moved + 1 : 2;
 }
 
+/* Lua 5.4.4 forgets the depth of the C stack when closes nest: this counts for it. */
+static int reset (nl_runtime *rt, lua_State *L, lua_State *co) {
+  lua_State *outer = rt->running;
+  rt->closing++;
+  rt->pinned++; /* its __close handlers run in co and cannot yield */
+  rt->running = co;
+  nl_rearm(rt, co);
+  int status = lua_resetthread(co);
+  rt->running = outer;
+  nl_rearm(rt, L);
+  rt->pinned--;
+  rt->closing--;
+  return status;
+}
+
 /* An error passes on to the caller of a wrapped function, with its place if it is text. */
 static int wrapanswer (lua_State *L, lua_State *co, int moved) {
   if (moved >= 0) return moved;
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {
-    status = lua_resetthread(co);
+    status = reset(nl_rt(L), L, co);
     lua_xmove(co, L, 1);
   }
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -104,7 +124,7 @@ static int refused (lua_State *L, lua_State *co, const char *why) {
 }
 
 static int start (lua_State *L, lua_State *co, int nargs) {
-  if (ispart(co) || nl_isroot(co)) return refused(L, co, "cannot resume non-suspended coroutine");
+  if (ispart(co) || isbase(co)) return refused(L, co, "cannot resume non-suspended coroutine");
   if (!lua_checkstack(co, nargs)) return refused(L, co, "too many arguments to resume");
   lua_xmove(L, co, nargs);
   return run(L, co, nargs);
@@ -136,14 +156,17 @@ static int coroutine_wrap (lua_State *L) {
 /* ---- what a coroutine may ask about itself and others */
 
 static int coroutine_yield (lua_State *L) {
-  if (nl_isroot(L)) return luaL_error(L, "attempt to yield from outside a coroutine");
+  if (nl_isroot(L)) {
+    lua_pushliteral(L, "attempt to yield from outside a coroutine");
+    return lua_error(L);
+  }
   return lua_yield(L, lua_gettop(L));
 }
 
 static const char *statusof (lua_State *L, lua_State *co) {
   lua_Debug ar;
   if (L == co) return "running";
-  if (ispart(co) || nl_isroot(co)) return "normal";
+  if (ispart(co) || isbase(co)) return "normal";
   if (lua_status(co) == LUA_YIELD) return "suspended";
   if (lua_status(co) != LUA_OK) return "dead";
   if (lua_getstack(co, 0, &ar)) return "normal";
@@ -166,21 +189,6 @@ static int coroutine_running (lua_State *L) {
   bool main = lua_pushthread(L);
   lua_pushboolean(L, main || nl_isroot(L));
   return 2;
-}
-
-/* Lua 5.4.4 forgets the depth of the C stack when closes nest: this counts for it. */
-static int reset (nl_runtime *rt, lua_State *L, lua_State *co) {
-  lua_State *outer = rt->running;
-  rt->closing++;
-  rt->pinned++; /* its __close handlers run in co and cannot yield */
-  rt->running = co;
-  nl_rearm(rt, co);
-  int status = lua_resetthread(co);
-  rt->running = outer;
-  nl_rearm(rt, L);
-  rt->pinned--;
-  rt->closing--;
-  return status;
 }
 
 static int coroutine_close (lua_State *L) {

@@ -22,11 +22,12 @@ enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 enum { GRACE = 1 }; /* seconds that canceled tasks have to tidy up */
 
 typedef struct options {
-  bool interactive, version, noenv, warnings, dash, code;
+  bool interactive, version, noenv, code;
   int script; /* index of the script's name in argv, 0: none */
 } options;
 
 static nl_runtime *host; /* for the signal handlers */
+static const char *program = "netlua";
 
 /* ---- reports */
 
@@ -41,9 +42,14 @@ static void putescaped (FILE *f, const char *s, size_t len) {
   }
 }
 
+static void putprogram (void) {
+  putescaped(stderr, program, strlen(program));
+  (void)fputs(": ", stderr);
+}
+
 static void report (const char *text) {
   (void)fflush(stdout);
-  (void)fputs("netlua: ", stderr);
+  putprogram();
   putescaped(stderr, text, strlen(text));
   (void)fputc('\n', stderr);
 }
@@ -61,8 +67,8 @@ static int reporttask (lua_State *L) {
   bool main = lua_toboolean(L, 2);
   lua_settop(L, 1);
   (void)nl_pushfailure(L, t);
-  pushmessage(L, 3);
-  if (lua_getiuservalue(L, 1, 1) == LUA_TSTRING) {
+  if (lua_getiuservalue(L, 1, NL_TEXT) != LUA_TSTRING) pushmessage(L, 3);
+  if (lua_getiuservalue(L, 1, NL_TRACEBACK) == LUA_TSTRING) {
     lua_pushliteral(L, "\n");
     lua_insert(L, -2);
     lua_concat(L, 3);
@@ -114,22 +120,24 @@ static int spawnmain (lua_State *L) {
   return 1;
 }
 
-/* Runs the function and arguments on top of the stack to their end. */
-static int runmain (lua_State *L, int nargs) {
+/* Runs the function and arguments on top of the stack to their end and leaves the task there. */
+static int runtask (lua_State *L, int nargs) {
   nl_runtime *rt = nl_rt(L);
   lua_pushcfunction(L, spawnmain);
   lua_insert(L, -nargs - 2);
   if (lua_pcall(L, nargs + 1, 1, 0) != LUA_OK) {
     report(lua_tostring(L, -1));
-    lua_pop(L, 1);
     return FAILED;
   }
-  nl_task *t = lua_touserdata(L, -1);
+  nl_task *t = rt->main = lua_touserdata(L, -1);
   bool ran = nl_run(rt, t), failed = t->failed;
+  rt->main = NULL;
   if (!ran) reportstop(L, t);
-  if (ran && failed) reportfailure(L, true); /* canceled */
-  else lua_pop(L, 1);
   if (ran && !failed) return OK;
+  if (ran) { /* canceled */
+    lua_pushvalue(L, -1);
+    reportfailure(L, true);
+  }
   return rt->interrupted ? INTERRUPTED : FAILED;
 }
 
@@ -153,41 +161,76 @@ static int failed (lua_State *L) {
   return FAILED;
 }
 
-static int runchunk (lua_State *L, int status, int nargs) {
-  if (status != LUA_OK) return failed(L);
-  if (nargs > 0) lua_insert(L, -nargs - 1);
-  return runmain(L, nargs);
+static int runmain (lua_State *L, int nargs) {
+  int status = runtask(L, nargs);
+  lua_pop(L, 1);
+  return status;
+}
+
+static int runchunk (lua_State *L, int status) {
+  return status != LUA_OK ? failed(L) : runmain(L, 0);
 }
 
 static int runstring (lua_State *L, const char *code, const char *name) {
-  return runchunk(L, luaL_loadbufferx(L, code, strlen(code), name, "t"), 0);
+  return runchunk(L, luaL_loadbufferx(L, code, strlen(code), name, "t"));
+}
+
+/* setlibrary(global, module) */
+static int setlibrary (lua_State *L) {
+  lua_setglobal(L, lua_tostring(L, 1));
+  return 0;
 }
 
 /* -l name, -l global=name */
 static int runlibrary (lua_State *L, const char *name) {
   const char *equals = strchr(name, '=');
   size_t len = equals != NULL ? (size_t)(equals - name) : strcspn(name, "-");
+  lua_pushcfunction(L, setlibrary);
   lua_pushlstring(L, name, len);
+  lua_getglobal(L, "require");
   lua_pushstring(L, equals != NULL ? equals + 1 : name);
-  static const char code[] = "local global, name = ... _G[global] = require(name)";
-  return runchunk(L, luaL_loadbufferx(L, code, sizeof code - 1, "=(command line)", "t"), 2);
+  int status = runtask(L, 1);
+  if (status == OK) {
+    const nl_task *t = lua_touserdata(L, -1);
+    lua_settop(t->thread, 1);
+    lua_xmove(t->thread, L, 1);
+    lua_remove(L, -2);
+    return lua_pcall(L, 2, 0, 0) == LUA_OK ? OK : failed(L);
+  }
+  lua_pop(L, 3);
+  return status;
 }
 
 static int runinit (lua_State *L) {
   const char *name = "=LUA_INIT_5_4", *init = getenv(name + 1);
   if (init == NULL) init = getenv((name = "=LUA_INIT") + 1);
   if (init == NULL) return OK;
-  if (init[0] == '@') return runchunk(L, luaL_loadfilex(L, init + 1, "t"), 0);
+  if (init[0] == '@') return runchunk(L, luaL_loadfilex(L, init + 1, "t"));
   return runstring(L, init, name);
 }
 
 /* ---- the script */
 
-static int pushargs (lua_State *L, int argc, char **argv, int script) {
-  int n = argc - script - 1;
+/* What `arg` holds now, which -e and -l may have changed. */
+static int getargs (lua_State *L) {
+  if (lua_getglobal(L, "arg") != LUA_TTABLE) {
+    lua_pushliteral(L, "'arg' is not a table");
+    return lua_error(L);
+  }
+  int n = (int)luaL_len(L, 1);
   luaL_checkstack(L, n + 3, "too many arguments to script");
-  for (int i = script + 1; i < argc; i++) lua_pushstring(L, argv[i]);
-  return n > 0 ? n : 0;
+  for (int i = 1; i <= n; i++) lua_rawgeti(L, 1, i);
+  return n;
+}
+
+/* Runs the chunk, or the chunk and the first argument, on top of the stack with the arguments. */
+static int runwithargs (lua_State *L, int given) {
+  int before = lua_gettop(L);
+  lua_pushcfunction(L, getargs);
+  if (lua_pcall(L, 0, LUA_MULTRET, 0) == LUA_OK) return runmain(L, given + lua_gettop(L) - before);
+  int status = failed(L);
+  lua_settop(L, before - given - 1);
+  return status;
 }
 
 static void setarg (lua_State *L, int argc, char **argv, int script) {
@@ -199,31 +242,19 @@ static void setarg (lua_State *L, int argc, char **argv, int script) {
   lua_setglobal(L, "arg");
 }
 
-static const char *notscript (const char *name, struct stat *st) {
-  if (stat(name, st) < 0) return strerror(errno);
-  if (S_ISREG(st->st_mode)) return NULL;
-  return S_ISDIR(st->st_mode) ? "is a directory" : "is not a regular file (use - for standard input)";
+static int runscript (lua_State *L, char **argv, int script) {
+  bool standard = strcmp(argv[script], "-") == 0 && strcmp(argv[script - 1], "--") != 0;
+  if (luaL_loadfilex(L, standard ? NULL : argv[script], "t") != LUA_OK) return failed(L);
+  return runwithargs(L, 0);
 }
 
-static int runscript (lua_State *L, int argc, char **argv, int script) {
-  struct stat st;
-  const char *name = script == 0 || strcmp(argv[script], "-") == 0 ? NULL : argv[script];
-  const char *problem = name != NULL ? notscript(name, &st) : NULL;
-  if (problem != NULL) {
-    lua_pushfstring(L, "cannot open %s: %s", name, problem);
-    return failed(L);
-  }
-  int nargs = pushargs(L, argc, argv, script);
-  return runchunk(L, luaL_loadfilex(L, name, "t"), nargs);
-}
-
-static int runtool (lua_State *L, int argc, char **argv, int script) {
+static int runtool (lua_State *L, const char *name) {
   static const char code[] = "return require('net.tool').run(...)";
-  lua_pushstring(L, argv[script]);
-  int nargs = pushargs(L, argc, argv, script) + 1;
   lua_pushnil(L);
   lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
-  int status = runchunk(L, luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t"), nargs);
+  if (luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t") != LUA_OK) return failed(L);
+  lua_pushstring(L, name);
+  int status = runwithargs(L, 1);
   if (status != OK) return status == FAILED ? 3 : status;
   lua_getfield(L, LUA_REGISTRYINDEX, "net.status");
   status = (int)lua_tointeger(L, -1);
@@ -256,9 +287,28 @@ static int tools (lua_State *L) {
   return 1;
 }
 
+/* os.exit([status [, close]]): to close the state is also to close what the main chunk has open, and
+ * that runs in a task. It has no way back, so it may be unwound even from below. */
+static int osexit (lua_State *L) {
+  nl_runtime *rt = nl_rt(L);
+  lua_Integer status = lua_isboolean(L, 1) ? !lua_toboolean(L, 1) : luaL_optinteger(L, 1, OK);
+  if (lua_toboolean(L, 2)) {
+    const nl_task *chunk = rt->main;
+    rt->main = NULL;
+    rt->pinned++;
+    (void)signal(SIGINT, SIG_DFL);
+    if (chunk != NULL) (void)lua_resetthread(chunk->thread);
+    lua_close(L);
+  }
+  exit((int)status);
+}
+
 static int openhost (lua_State *L) {
   static const luaL_Reg functions[] = {
       {"loadtool", loadtool}, {"tools", tools}, {"exitstatus", exitstatus}, {NULL, NULL}};
+  lua_getglobal(L, LUA_OSLIBNAME);
+  lua_pushcfunction(L, osexit);
+  lua_setfield(L, -2, "exit");
   luaL_newlib(L, functions);
   return 1;
 }
@@ -278,7 +328,8 @@ static bool resembles (const char *a, const char *b) {
 }
 
 static int unknownword (const char *word) {
-  (void)fputs("netlua: no script or tool named '", stderr);
+  putprogram();
+  (void)fputs("no script or tool named '", stderr);
   putescaped(stderr, word, strlen(word));
   (void)fputc('\'', stderr);
   for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
@@ -291,14 +342,14 @@ static int unknownword (const char *word) {
 }
 
 /* The first word: a path is a script, then a tool's name, then a file that is there. */
-static int runword (lua_State *L, int argc, char **argv, int script) {
+static int runword (lua_State *L, char **argv, int script) {
   const char *word = argv[script];
   const char *dot = strrchr(word, '.');
   struct stat st;
   bool path = strcmp(word, "-") == 0 || strchr(word, '/') != NULL || (dot != NULL && strcmp(dot, ".lua") == 0);
-  if (!path && istool(word)) return runtool(L, argc, argv, script);
+  if (!path && istool(word)) return runtool(L, word);
   if (!path && stat(word, &st) < 0) return unknownword(word);
-  return runscript(L, argc, argv, script);
+  return runscript(L, argv, script);
 }
 
 /* ---- options */
@@ -315,12 +366,11 @@ static const char usage[] =
     "  -         run standard input\n";
 
 static int badusage (const char *option) {
-  if (option != NULL) {
-    (void)fputs("netlua: unknown option or missing argument: '", stderr);
-    putescaped(stderr, option, strlen(option));
-    (void)fputs("'\n", stderr);
-  }
-  (void)fputs(usage, stderr);
+  bool lacks = (option[1] == 'e' || option[1] == 'l') && option[2] == '\0';
+  putprogram();
+  (void)fputs(lacks ? "'" : "unrecognized option '", stderr);
+  putescaped(stderr, option, strlen(option));
+  (void)fprintf(stderr, "'%s\n%s", lacks ? " needs argument" : "", usage);
   return USAGE;
 }
 
@@ -330,7 +380,7 @@ static bool readoption (options *o, char **argv, int *i) {
   if (strcmp(arg, "-i") == 0) return o->interactive = true;
   if (strcmp(arg, "-v") == 0) return o->version = true;
   if (strcmp(arg, "-E") == 0) return o->noenv = true;
-  if (strcmp(arg, "-W") == 0) return o->warnings = true;
+  if (strcmp(arg, "-W") == 0) return true;
   if (arg[1] != 'e' && arg[1] != 'l') return false;
   o->code = o->code || arg[1] == 'e';
   if (arg[2] != '\0') return true;
@@ -358,7 +408,8 @@ static int runoptions (lua_State *L, const options *o, int argc, char **argv) {
   for (int i = 1; i < last; i++) {
     char option = argv[i][1];
     int status = OK;
-    if (argv[i][0] != '-' || (option != 'e' && option != 'l')) continue;
+    if (option == 'W') lua_warning(L, "@on", 0);
+    if (option != 'e' && option != 'l') continue;
     const char *value = argv[i][2] != '\0' ? argv[i] + 2 : argv[++i];
     status = option == 'e' ? runstring(L, value, "=(command line)") : runlibrary(L, value);
     if (status != OK) return status;
@@ -401,27 +452,26 @@ static void openstandard (void) {
 }
 
 static int body (lua_State *L, const options *o, int argc, char **argv) {
+  setarg(L, argc, argv, o->script);
   int status = o->noenv ? OK : runinit(L);
   if (status != OK) return status;
-  setarg(L, argc, argv, o->script > 0 ? o->script : argc > 0 ? 0 : 0);
   status = runoptions(L, o, argc, argv);
   if (status != OK) return status;
-  if (o->script > 0) status = runword(L, argc, argv, o->script);
+  if (o->script > 0) status = runword(L, argv, o->script);
   bool bare = o->script == 0 && !o->code && !o->version;
   if (o->interactive || (bare && isatty(STDIN_FILENO))) {
     if (status != OK && !o->interactive) return status;
     return runstring(L, "require('net.repl').run()", "=netlua");
   }
-  if (bare) {
-    status = runscript(L, 0, NULL, 0);
-  }
-  return status;
+  return bare ? runchunk(L, luaL_loadfilex(L, NULL, "t")) : status;
 }
 
 /* Output that could not be written is a failure too. */
 static int flushall (int status) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-  (void)fprintf(stderr, "netlua: standard output: %s\n", strerror(errno));
+  int number = errno;
+  putprogram();
+  (void)fprintf(stderr, "standard output: %s\n", strerror(number));
   return status == OK ? FAILED : status;
 }
 
@@ -435,7 +485,6 @@ static int run (const options *o, int argc, char **argv) {
   handle(SIGPIPE, onbrokenpipe);
   luaL_requiref(L, "net.core.host", openhost, 0);
   lua_pop(L, 1);
-  if (o->warnings) lua_warning(L, "@on", 0);
   int status = body(L, o, argc, argv);
   if (status == OK) status = runrest(L);
   tidyup(host);
@@ -447,8 +496,9 @@ static int run (const options *o, int argc, char **argv) {
 int main (int argc, char **argv) {
   options o = {0};
   openstandard();
+  if (argv[0] != NULL && argv[0][0] != '\0') program = argv[0];
   const char *wrong = readoptions(&o, argv);
   if (wrong != NULL) return badusage(wrong);
-  if (o.version) (void)printf("netlua %s  %s\n", NETLUA_VERSION, LUA_RELEASE);
+  if (o.version) (void)printf("netlua %s  %s\n", NETLUA_VERSION, LUA_COPYRIGHT);
   return run(&o, argc, argv);
 }

@@ -85,7 +85,15 @@ static const char *numeral (const char *c, const char *end) {
   return c;
 }
 
-static enum found findnumber (const nl_stream *s, piece *p) {
+/* Pushes the number that a numeral of at most LONGESTNUMBER characters stands for, if it does. */
+static bool pushnumber (lua_State *L, const char *numeral, size_t len) {
+  char text[LONGESTNUMBER + 1];
+  memcpy(text, numeral, len);
+  text[len] = '\0';
+  return lua_stringtonumber(L, text) != 0;
+}
+
+static enum found findnumber (lua_State *L, const nl_stream *s, piece *p) {
   const char *end = p->start + p->len, *c = p->start;
   while (c < end && isspace((unsigned char)*c)) c++;
   const char *stop = numeral(c, end);
@@ -94,7 +102,9 @@ static enum found findnumber (const nl_stream *s, piece *p) {
   p->take = (size_t)(stop - p->start);
   p->start = c;
   p->len = (size_t)(stop - c);
-  return c == end ? MORE : p->len > 0 ? FOUND : MALFORMED;
+  if (!pushnumber(L, c, p->len)) return stop == end ? MORE : MALFORMED;
+  lua_pop(L, 1);
+  return FOUND;
 }
 
 typedef struct format {
@@ -113,11 +123,11 @@ static format checkformat (lua_State *L, nl_stream *s, int arg) {
   return (format){*name, 0};
 }
 
-static enum found find (const nl_stream *s, format f, piece *p) {
+static enum found find (lua_State *L, const nl_stream *s, format f, piece *p) {
   switch (f.kind) {
     case '#': return findcount(f.n, p);
     case 'a': return findall(s, p);
-    case 'n': return findnumber(s, p);
+    case 'n': return findnumber(L, s, p);
     default: return findline(s, f.kind == 'L', p);
   }
 }
@@ -157,14 +167,8 @@ static int ended (lua_State *L, nl_stream *s, const char *op, size_t at, int res
 }
 
 static void pushpiece (lua_State *L, format f, const piece *p) {
-  char text[LONGESTNUMBER + 1];
-  if (f.kind != 'n') {
-    lua_pushlstring(L, p->start, p->len);
-    return;
-  }
-  memcpy(text, p->start, p->len);
-  text[p->len] = '\0';
-  if (lua_stringtonumber(L, text) == 0) lua_pushnil(L);
+  if (f.kind == 'n') (void)pushnumber(L, p->start, p->len); /* found only where it is one */
+  else lua_pushlstring(L, p->start, p->len);
 }
 
 /* Room to receive into: what is missing, but memory only as the bytes arrive. */
@@ -185,14 +189,15 @@ static int stream_read_try (lua_State *L, nl_wait *w) {
     format f = checkformat(L, s, w->top > 1 ? arg : 2);
     piece p;
     enum found found;
-    for (;;) {
+    for (bool over = false;;) {
       p = (piece){bytes(s) + at, count(s) - at, 0};
       if (f.kind == '#' && f.n == 0 && p.len == 0 && (s->ended || s->deaf)) found = MORE;
-      else found = find(s, f, &p);
+      else found = find(L, s, f, &p);
       if (found != MORE) break;
-      ssize_t n = nl_more(L, s, w, wanted(f, p.len));
+      if (over) return ended(L, s, "read", at, arg - 2);
+      ssize_t n = nl_more(L, s, w, wanted(f, count(s) - at));
       if (n < 0) return failed(L, s, w, "read", at);
-      if (n == 0 && f.kind != 'a') return ended(L, s, "read", at, arg - 2);
+      over = n == 0;
     }
     if (found == TOOLONG) return toobig(L, s, "read", f);
     if (found == MALFORMED) return nl_fail(L, "read", "EBADMSG", "no number there");
@@ -281,6 +286,7 @@ static int stream_unread (lua_State *L) {
     memcpy(s->in.data + s->in.head, data, len);
     s->in.tail += len;
     nl_task *reader = s->handle.side[NL_READ].owner;
+    if (reader != NULL && reader->wait.call == &stream_read_until_call) reader->wait.progress = 0;
     if (reader != NULL) nl_wake(reader, NL_READY);
   }
   lua_settop(L, 1);

@@ -52,14 +52,24 @@ void nl_scopepart (nl_task *t) {
   if (s->tasks == NULL) nl_wakeall(&s->leavers);
 }
 
+/* A failure that nobody will ask for any more is the program's. */
+static void disown (lua_State *L, nl_scope *s) {
+  nl_task *t = s->failure;
+  s->failure = NULL;
+  if (t == NULL) return;
+  t->home = NULL;
+  nl_unclaimed(L, t);
+}
+
 /* The tasks of a scope may outlive an owner who never left it: its scopes keep the deadlines around
  * them, and no pointer to what is the owner's. */
-void nl_scopeend (nl_task *t) {
+void nl_scopeend (lua_State *L, nl_task *t) {
   for (nl_scope *s = t->scope, *next; s != NULL && s->owner == t; s = next) {
     next = s->parent;
     for (nl_scope *p = next; p != NULL; p = p->parent) s->deadline = fmin(s->deadline, p->deadline);
     s->owner = NULL;
     s->parent = NULL;
+    disown(L, s);
   }
   t->scope = NULL;
 }
@@ -73,12 +83,10 @@ static void leave (nl_scope *s) {
   s->owner = NULL;
 }
 
-/* A failure that nobody will ask for any more is the program's. */
 static void scope_release (lua_State *L, void *self) {
   nl_scope *s = self;
   leave(s);
-  if (s->failure != NULL) nl_unclaimed(L, s->failure);
-  s->failure = NULL;
+  disown(L, s);
 }
 
 /* What a failed child raised. [-0, +0|2, m] */
@@ -86,6 +94,7 @@ static int pushfailure (lua_State *L, nl_scope *s) {
   nl_task *t = s->failure;
   if (t == NULL) return 0;
   s->failure = NULL;
+  t->home = NULL;
   int n = nl_pushfailure(L, t);
   luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
   return n;

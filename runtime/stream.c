@@ -193,6 +193,7 @@ static int gather (lua_State *L, int top, size_t skip, struct iovec *v) {
 static int stream_write_try (lua_State *L, nl_wait *w) {
   struct iovec v[VECTORS];
   nl_stream *s = (nl_stream *)w->self;
+  for (int arg = 2; arg <= w->top && w->progress == 0; arg++) (void)nl_checkbytes(L, arg, &(size_t){0});
   for (int n; (n = gather(L, w->top, w->progress, v)) > 0;) {
     ssize_t sent = s->layer->write(s, v, n);
     if (sent < 0) return failedwrite(L, s, w, "write");
@@ -273,10 +274,11 @@ static int stream_shutdown (lua_State *L) {
 }
 
 /* s:finish([timeout]) -> count | nil, err: says it has no more to send, reads to the peer's end and
- * throws that away; lualib closes it then */
+ * throws that away; lualib closes it then. ENOTCONN is said of a connection that is over, too: reading
+ * tells whether it ended or broke. */
 static int stream_finish_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
-  if (!w->woken && !w->poll && s->layer->shutdown(s, SHUT_WR) < 0) {
+  if (!w->woken && !w->poll && s->layer->shutdown(s, SHUT_WR) < 0 && errno != ENOTCONN) {
     return nl_errno(L, "finish", s->pending != 0 ? s->pending : errno);
   }
   for (;;) {

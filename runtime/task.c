@@ -14,7 +14,8 @@
 #define TURN 1024  /* resumes between two looks at the descriptors */
 #define BUDGET 128 /* calls of one task that succeed at once before the others get a turn */
 
-enum { TRACEBACK = 1, PLACE, VALUE, THREAD, HOME, USERVALUES = HOME }; /* user values of a task */
+/* user values of a task; one that has failed waits no more, so a place is free for the text */
+enum { TRACEBACK = NL_TRACEBACK, PLACE, VALUE, THREAD, HOME, USERVALUES = HOME, TEXT = NL_TEXT };
 
 /* ---- queues */
 
@@ -67,11 +68,19 @@ static bool iscancel (lua_State *L) {
   return canceled;
 }
 
+/* The text of what the main chunk raised is made here, as __tostring may look at the stack. */
+static bool pushtext (lua_State *L) {
+  if (lua_toboolean(L, 1)) return luaL_callmeta(L, 1, "__tostring");
+  lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  return true;
+}
+
 /* Keeps the traceback beside the error, which stays what was raised. */
 static int task_handler (lua_State *L) {
   nl_task *t = nl_rt(L)->current;
   if (t == NULL || !lua_checkstack(L, 6)) return 1;
   pushtask(L, t);
+  if (t == t->rt->main && pushtext(L)) lua_setiuservalue(L, -2, TEXT);
   luaL_traceback(L, L, NULL, 1);
   lua_setiuservalue(L, -2, TRACEBACK);
   lua_settop(L, 1);
@@ -106,12 +115,15 @@ static void task_release (lua_State *L, void *self) {
   if (t->rt->loop != NULL) nl_timerstop(t->rt, t);
 }
 
-/* The place is for the report should it fail: cheap enough to be always there. */
+/* The place is for the report should it fail: cheap enough to be always there. It is the user's, not
+ * the library's. */
 static void keepplace (lua_State *L, nl_task *t) {
   lua_Debug ar;
-  if (!lua_getstack(L, 0, &ar)) return;
   if (!lua_getstack(L, 1, &ar)) return;
   lua_getinfo(L, "Sl", &ar);
+  for (int level = 2; strncmp(ar.source, "@lualib/", 8) == 0 && lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+  }
   t->line = ar.currentline;
   lua_pushstring(L, ar.short_src);
   lua_setiuservalue(L, -2, PLACE);
@@ -179,6 +191,15 @@ static bool keepfailure (nl_task *t) {
   return true;
 }
 
+/* A scope that keeps a failure must not be kept by it: it could never be collected. */
+static void letgo (lua_State *L, nl_task *t) {
+  if (t->home == NULL || t->home->failure != t) return;
+  pushtask(L, t);
+  lua_pushnil(L);
+  nl_hold(L, -2);
+  lua_pop(L, 1);
+}
+
 static void finish (lua_State *L, nl_task *t, int status) {
   nl_runtime *rt = t->rt;
   if (status != LUA_OK) t->failed = true;
@@ -186,11 +207,12 @@ static void finish (lua_State *L, nl_task *t, int status) {
   rt->tasks--;
   nl_timerstop(rt, t);
   *nl_space(t->thread) = (uintptr_t)rt;
-  nl_scopeend(t);
   bool kept = keepfailure(t);
+  nl_scopeend(L, t);
   nl_wakeall(&t->joiners);
   nl_scopepart(t);
-  if (!kept) luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
+  if (kept) letgo(L, t);
+  else luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
 }
 
 /* A C module's own lua_yield at the root of a task has nobody to go to. */
@@ -291,7 +313,9 @@ int nl_pushfailure (lua_State *L, nl_task *t) {
   if (!lua_checkstack(t->thread, 1)) return luaL_error(L, "not enough memory");
   lua_pushvalue(t->thread, -1);
   lua_xmove(t->thread, L, 1);
-  if (!lua_toboolean(L, -1)) luaL_tolstring(L, -1, NULL);
+  if (lua_toboolean(L, -1)) return 2;
+  luaL_tolstring(L, -1, NULL); /* whoever asks "is there an error?" is told so */
+  lua_remove(L, -2);
   return 2;
 }
 
@@ -301,6 +325,7 @@ static void takefailure (lua_State *L, nl_task *t) {
   if (*place != t && t->home != NULL) place = &t->home->failure;
   if (*place != t) return;
   *place = NULL;
+  t->home = NULL;
   luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
 }
 
@@ -422,12 +447,17 @@ static void waitlist_release (lua_State *L, void *self) {
   nl_wakeall(&((waitlist *)self)->queue);
 }
 
-/* list:wait([timeout]) -> the value given to wake | nil, err */
+/* list:wait([timeout], [offer]) -> the value given to wake | nil, err */
 static int waitlist_wait_try (lua_State *L, nl_wait *w) {
   waitlist *list = (waitlist *)w->self;
   nl_task *t = nl_rt(L)->current;
   if (!w->woken || t == NULL) {
     w->queue = &list->queue;
+    if (t == NULL) return NL_AGAIN;
+    pushtask(L, t);
+    if (w->top >= 3) lua_pushvalue(L, 3);
+    else lua_pushnil(L);
+    lua_setiuservalue(L, -2, VALUE);
     return NL_AGAIN;
   }
   pushtask(L, t);
@@ -439,7 +469,7 @@ static int waitlist_wait_try (lua_State *L, nl_wait *w) {
 static const nl_class waitlist_class;
 NL_WAITS(waitlist, wait, &waitlist_class, NL_NOSIDE, 2)
 
-/* list:wake(value) -> whether somebody waited, the longest waiting first */
+/* list:wake(value) -> whether somebody waited, the longest waiting first, and what it offered */
 static int waitlist_wake (lua_State *L) {
   waitlist *list = nl_check(L, 1, &waitlist_class);
   luaL_checkany(L, 2);
@@ -447,11 +477,12 @@ static int waitlist_wake (lua_State *L) {
   lua_pushboolean(L, t != NULL);
   if (t == NULL) return 1;
   pushtask(L, t);
+  lua_getiuservalue(L, -1, VALUE);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, VALUE);
-  lua_pop(L, 1);
+  lua_setiuservalue(L, -3, VALUE);
   nl_wake(t, NL_READY);
-  return 1;
+  lua_remove(L, -2);
+  return 2;
 }
 
 /* list:waiting() -> whether somebody waits */

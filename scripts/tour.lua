@@ -104,11 +104,12 @@ end
 
 function thousand.check(given, seconds, echoes)
   expect(echoes == 3 * CLIENTS, count(echoes), " of ", count(3 * CLIENTS), " lines came back right")
-  local sentence = ("%s clients, %s lines sent, %s came back right, in %.2f s; %s descriptors at the most"):format(
-    count(CLIENTS), count(3 * CLIENTS), count(echoes), seconds, count(given.descriptors))
+  local sentence = "%s clients, %s lines sent, %s came back right, in %.2f s; %s descriptors at the most"
+  sentence = sentence:format(count(CLIENTS), count(3 * CLIENTS), count(echoes), seconds,
+    count(given.descriptors))
   if given.atonce == CLIENTS then return sentence, "All of them were connected at the same time." end
-  return sentence, ("%s connected at a time: this shell allows %s open files; `ulimit -n %d` allows all at once.")
-    :format(count(given.atonce), count(given.limit), 2 * CLIENTS + 96)
+  local fewer = "%s connected at a time: this shell allows %s open files; `ulimit -n %d` allows all at once."
+  return sentence, fewer:format(count(given.atonce), count(given.limit), 2 * CLIENTS + 96)
 end
 
 local deadline = {
@@ -150,7 +151,7 @@ return s:read "a"
 }
 
 function halfclose.check(_, _, answer, err)
-  expect(answer == "got 100000 bytes, the end included\n", "the answer was ", tostring(answer), " ", tostring(err))
+  expect(answer == "got 100000 bytes, the end included\n", "the answer was ", tostring(answer or err))
   return ("sent 100,000 bytes and the end, then read the answer: %q"):format(answer:sub(1, -2))
 end
 
@@ -181,12 +182,13 @@ function canceled.check(_, _, tasks, seconds)
     if err and err.code == "CANCELED" then gone = gone + 1 end
   end
   expect(gone == 201, "201 tasks were canceled and ", count(gone), " are gone")
-  return ("%d tasks waited, %d are gone, %.1f ms after the scope was left"):format(#tasks, gone, seconds * 1000)
+  local sentence = "%d tasks waited, %d are gone, %.1f ms after the scope was left"
+  return sentence:format(#tasks, gone, seconds * 1000)
 end
 
 local refused = {
   title = "A failure that explains itself",
-  text = "A name can have several addresses: the error keeps what became of each. Nobody listens on this port.",
+  text = "Nobody listens on this port. The error keeps what became of each address of the name.",
   code = [[
 local reserved <close> = assert(net.socket("inet", "stream"))
 assert(reserved:bind("127.0.0.1", 0))       -- taken, but no listener
@@ -316,7 +318,7 @@ end
 function web.check(given, _, status, headers, body)
   given.server:close()
   expect(status and status:find "^HTTP/1%.1 200 ", "the status line is ", tostring(status))
-  expect(body == page, ("the body has %d bytes and differs from the %d of the file"):format(#(body or ""), #page))
+  expect(body == page, "the body, ", #(body or ""), " bytes, differs from the ", #page, " of the file")
   local lines = { status }
   for _, line in ipairs(headers) do
     if line:find "^Server:" or line:find "^Content%-" or line:find "^Last" then lines[#lines + 1] = line end
@@ -372,10 +374,12 @@ local function show(number, step)
   showcode(step.code)
   say()
   local outcome = table.pack(pcall(run, step))
+  local err = outcome[2]
+  if type(err) == "table" and err.code == "CANCELED" then error(err, 0) end -- ^C
   if outcome[1] then
     sayall("   ok      ", "good", { table.unpack(outcome, 2) })
   else
-    sayall("   FAILED  ", "bad", { tostring(outcome[2]) })
+    sayall("   FAILED  ", "bad", { tostring(err) })
   end
   return outcome[1]
 end

@@ -5,6 +5,7 @@ local socket = require "net.core.socket"
 local resolve = require "net.resolve"
 local check = require "net.check"
 
+---@class net
 local dial = {}
 
 local TIMEOUT = 30

@@ -3,6 +3,7 @@
 local core = require "net.core.resolve"
 local check = require "net.check"
 
+---@class net
 local resolve = {}
 
 ---Looks a name up as getaddrinfo(3) does: hosts file, name servers, whatever the system is set up for. Other

@@ -5,7 +5,11 @@ local task = require "net.core.task"
 local socket = require "net.core.socket"
 local check = require "net.check"
 
-local stream, listener = {}, {}
+---@class net.stream
+local stream = {}
+
+---@class net.listener
+local listener = {}
 
 ---Iterates over what `read(format)` returns. An unterminated last line is a line too.
 ---@async

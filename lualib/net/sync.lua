@@ -5,10 +5,13 @@ local waitlist = require "net.core.task".waitlist
 local newerror = require "net.core.error".new
 local check = require "net.check"
 
+---@class net
 local sync = {}
 
 -- ---- channel
 
+---Carries values from tasks to tasks, in order. net.channel makes one. A `<close>` variable closes it where
+---the variable ends.
 ---@class net.channel
 local channel = {}
 channel.__index = channel
@@ -25,18 +28,8 @@ channel.__name = "net.channel"
 ---```
 function sync.channel(capacity)
   capacity = check.integer("channel", 1, capacity, 0, 1000000, 0)
-  return setmetatable({ capacity = capacity, first = 1, last = 0, pending = {}, head = 1, tail = 0,
+  return setmetatable({ capacity = capacity, first = 1, last = 0, senders = waitlist(),
     receivers = waitlist(), closed = false }, channel)
-end
-
--- The value of the sender that has waited longest, if one still waits.
-local function frompending(self)
-  while self.head <= self.tail do
-    local entry = self.pending[self.head]
-    self.pending[self.head] = nil
-    self.head = self.head + 1
-    if entry.list:wake(true) then return entry end
-  end
 end
 
 ---Gives a value to a receiver, or leaves it where there is room, or waits for one of both.
@@ -59,10 +52,7 @@ function channel:send(value, timeout)
     self[self.last] = value
     return true
   end
-  local entry = { value, list = waitlist() }
-  self.tail = self.tail + 1
-  self.pending[self.tail] = entry
-  local sent, err = entry.list:wait(timeout)
+  local sent, err = self.senders:wait(timeout, value)
   if sent then return true end
   if err then err.op = "send" end
   return nil, err or newerror("send", "CLOSED", "channel is closed")
@@ -83,15 +73,15 @@ function channel:receive(timeout)
     local value = self[self.first]
     self[self.first] = nil
     self.first = self.first + 1
-    local entry = frompending(self)
-    if entry then
+    local waited, next = self.senders:wake(true)
+    if waited then
       self.last = self.last + 1
-      self[self.last] = entry[1]
+      self[self.last] = next
     end
     return value
   end
-  local entry = frompending(self)
-  if entry then return entry[1] end
+  local waited, offer = self.senders:wake(true)
+  if waited then return offer end
   if self.closed then return nil end
   local box, err = self.receivers:wait(timeout)
   if not box then
@@ -111,8 +101,7 @@ end
 function channel:close()
   self.closed = true
   while self.receivers:wake {} do end
-  for index = self.head, self.tail do self.pending[index].list:wake(false) end
-  self.head, self.tail, self.pending = 1, 0, {}
+  while self.senders:wake(false) do end
   return true
 end
 
@@ -138,6 +127,7 @@ end
 
 -- ---- semaphore
 
+---Permits of which only so many are out at a time. net.semaphore makes one.
 ---@class net.semaphore
 local semaphore = {}
 semaphore.__index = semaphore
@@ -191,6 +181,7 @@ end
 
 -- ---- event
 
+---Something that has happened or not. net.event makes one.
 ---@class net.event
 local event = {}
 event.__index = event

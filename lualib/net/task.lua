@@ -3,6 +3,7 @@
 local core = require "net.core.task"
 local check = require "net.check"
 
+---@class net
 local task = {}
 
 ---Calls `f(...)` under a deadline: every wait inside returns `nil, err` TIMEOUT once it has passed, and
@@ -28,8 +29,9 @@ end
 ---@param list any[]
 ---@param f fun(item: any, index: integer): any, any
 ---@param options? {limit: integer?} limit: how many at a time, 1 to 1000000; 100 if absent
----@return table results the first value of each call, with `n` = #list
----@return table errors the second value of the calls that gave a nil or false first
+---@return table? results the first value of each call, with `n` = #list; nil if the enclosing deadline passed
+--- before all calls were done, which are canceled then
+---@return table|net.error errors the second value of the calls that gave a nil or false first, or TIMEOUT
 ---```lua
 ---local doubled = net.map({ 1, 2, 3 }, function(n) net.sleep(0.001) return 2 * n end, { limit = 2 })
 ---assert(doubled[3] == 6)
@@ -49,10 +51,15 @@ function task.map(list, f, options)
     end
   end
   local scope <close> = core.scope()
-  for _ = 1, math.min(limit, results.n) do scope:spawn(work) end
+  local tasks = {}
+  for i = 1, math.min(limit, results.n) do tasks[i] = scope:spawn(work) end
   local ok, err = scope:wait()
-  if not ok then error(err, 0) end
-  return results, errors
+  if ok then return results, errors end
+  for _, worker in ipairs(tasks) do
+    if worker:status() == "failed" then error(err, 0) end
+  end
+  err.op = "map"
+  return nil, err
 end
 
 ---Calls `f(...)` every so many seconds in a task of its own, the first time after one period. A call that

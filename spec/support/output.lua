@@ -64,7 +64,9 @@ return function()
 
   local function fail(name, text)
     counts.failed = counts.failed + 1
-    io.write("FAILED ", name, "\n  ", (tostring(text):gsub("\n", "\n  ")), "\n")
+    text = tostring(text)
+    if #text > 4000 then text = text:sub(1, 4000) .. "..." end
+    io.write("FAILED ", name, "\n  ", (text:gsub("\n", "\n  ")), "\n")
     io.flush()
   end
 

@@ -1,0 +1,31 @@
+---@meta
+-- luacheck: ignore
+
+---What went wrong in the world: the second result of a call that failed. Programs branch on `code` or
+---`kind`, never on the text. `tostring(err)` reads `connect 127.0.0.1:81: connection refused
+---(ECONNREFUSED)`, and `..` takes an error like a string. Misuse, such as a port of 70000, is not one of
+---these: it raises a message.
+---@class net.error
+---@field code string stable and in capitals, such as "ECONNREFUSED"; the whole list: docs/errors.md
+---@field kind string the coarse class: dns, refused, timeout, unreachable, reset, closed, protocol,
+--- permission, inuse, address, limit, canceled or busy
+---@field op string what was being done: "connect", "read"
+---@field message string in words, for people
+---@field errno? integer the system's number, if the system reported it
+---@field address? string the address it was about
+---@field host? string the name it was about
+---@field port? integer
+---@field partial? string|integer what came before the failure, of a read; how many bytes left, of a write
+---@field ms? number milliseconds that the attempt to connect took
+---@field attempts? net.error[] of connect with a name: every address that was tried, with its own error
+local error = {}
+
+---Says what the likely cause is and what to try next.
+---@return string explanation one or two sentences in English
+---```lua
+---local s, err = net.connect("127.0.0.1", 1)
+---if not s then print(err, err:explain()) end
+---```
+function error:explain() end
+
+return error

@@ -1,0 +1,53 @@
+---@meta
+-- luacheck: ignore
+
+---The options of net.connect. All are optional.
+---@class net.connect.options
+---@field timeout? number seconds for lookup and connection together, 0 to 2^53; 30 if absent
+---@field family? "inet"|"inet6"|"unix" addresses of that family only; all if absent
+---@field type? "stream"|"dgram"|"seqpacket"|"raw" the socket's type; "stream" if absent
+---@field nodelay? boolean TCP_NODELAY: small writes leave at once; true if absent; TCP only
+---@field keepalive? boolean SO_KEEPALIVE: the system probes an idle connection; false if absent
+---@field reuseaddr? boolean SO_REUSEADDR; false if absent
+---@field reuseport? boolean SO_REUSEPORT; false if absent
+---@field rcvbuf? integer SO_RCVBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field broadcast? boolean SO_BROADCAST, for type "dgram"; false if absent
+---@field source? string numeric address of this machine to connect from; the system's choice if absent
+---@field max_line? integer bytes in one line, 1 to 2147483648; 65536 if absent; see net.stream.setlimits
+---@field max_read? integer bytes in one read, 1 to 2147483648; 67108864 if absent
+
+---The options of net.listen. All are optional. Clients inherit nodelay, keepalive, rcvbuf and sndbuf from
+---the system's side, max_line and max_read from netlua.
+---@class net.listen.options
+---@field backlog? integer connections that wait to be accepted, 0 to 65535; 4096 if absent; the system may
+--- lower it, see listen(2)
+---@field family? "inet"|"inet6"|"unix" addresses of that family only; all if absent
+---@field type? "stream"|"seqpacket" the socket's type; "stream" if absent
+---@field nodelay? boolean TCP_NODELAY; true if absent; TCP only
+---@field keepalive? boolean SO_KEEPALIVE; false if absent
+---@field reuseaddr? boolean SO_REUSEADDR: the port is free again at once after a restart; true for TCP if
+--- absent
+---@field reuseport? boolean SO_REUSEPORT: several listeners share the port; false if absent
+---@field v6only? boolean IPV6_V6ONLY: an IPv6 address takes no IPv4 connections; false if absent
+---@field rcvbuf? integer SO_RCVBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field mode? integer permission bits of a unix socket's file, 0 to 511 (octal 777); by the umask if absent
+---@field max_line? integer of the clients: bytes in one line, 1 to 2147483648; 65536 if absent
+---@field max_read? integer of the clients: bytes in one read, 1 to 2147483648; 67108864 if absent
+
+---The options of net.udp. All are optional.
+---@class net.udp.options
+---@field family? "inet"|"inet6"|"unix" that of the first address used, if absent
+---@field reuseaddr? boolean SO_REUSEADDR; false if absent
+---@field reuseport? boolean SO_REUSEPORT: several sockets share the port; false if absent
+---@field v6only? boolean IPV6_V6ONLY: an IPv6 socket carries no IPv4; false if absent
+---@field rcvbuf? integer SO_RCVBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field broadcast? boolean SO_BROADCAST: sending to broadcast addresses is allowed; false if absent
+---@field source? string numeric address of this machine to send from, with any free port; of family "inet"
+--- unless the option family says otherwise
+
+---The options of net.scope.
+---@class net.scope.options
+---@field timeout? number seconds from now until the deadline, 0 to 2^53; no deadline of its own if absent

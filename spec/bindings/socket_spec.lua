@@ -1,0 +1,1195 @@
+local connected = require "connected"
+local lfs = require "lfs"
+local netlua = require "netlua"
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(text)
+end
+
+-- A loopback port where nothing listens.
+local function free(host)
+  local server <close> = assert(net.listen(host or "127.0.0.1", 0))
+  local _, port = server:getsockname()
+  return port
+end
+
+-- Runs a script in this build under a shell's setting, say "ulimit -n 30".
+local function under(setting, script)
+  local name = os.tmpname()
+  write(name, script)
+  local out, err, status = netlua.shell(setting .. " && exec %s " .. name, 20)
+  os.remove(name)
+  return out, err, status
+end
+
+-- Closes at the end of the block all that was put into it.
+local function bag()
+  return setmetatable({}, {
+    __close = function(self)
+      for _, object in ipairs(self) do object:close() end
+    end,
+  })
+end
+
+local function udp(address)
+  local s = assert(net.udp {})
+  assert(s:bind(address or "127.0.0.1", 0))
+  return s, s:getsockname()
+end
+
+describe("net.socket", function()
+  for _, case in ipairs {
+    { "inet", "stream", "net.stream" }, { "inet6", "stream", "net.stream" }, { "unix", "stream", "net.stream" },
+    { "inet", "dgram", "net.datagram" }, { "unix", "dgram", "net.datagram" }, { "unix", "seqpacket", "net.datagram" },
+    { net.AF_INET, net.SOCK_STREAM, "net.stream" }, { net.AF_UNIX, net.SOCK_DGRAM, "net.datagram" },
+    { "inet", nil, "net.stream" },
+  } do
+    it(("makes %s %s"):format(case[1], case[2] or "without a type"), function()
+      if case[1] == "inet6" and not connected.has6() then pending "no IPv6 here" end
+      local s <close> = assert(net.socket(case[1], case[2]))
+
+      assert.equal(case[3], tostring(s):match "^[%w.]+")
+    end)
+  end
+
+  for _, wrong in ipairs { { "ipv4" }, { "" }, { 99 }, { nil }, { "inet", "tcp" }, { "inet", 77 }, { "inet", "stream", 256 },
+    { "inet", "stream", -1 }, { "inet", "stream", "tcp" }, { {} }, { 2.5 } } do
+    it(("raises for %s, %s, %s"):format(tostring(wrong[1]):gsub(":.*", ""), wrong[2], wrong[3]), function()
+      assert.is_false(pcall(net.socket, table.unpack(wrong, 1, 3)))
+    end)
+  end
+
+  it("names the words it takes", function()
+    local _, message = pcall(function() return net.socket "ipv4" end)
+
+    assert.matches('inet, inet6 or unix expected, got "ipv4"', message, 1, true)
+  end)
+
+  it("gives the system's refusal", function()
+    local s, err = net.socket("unix", "stream", 200)
+
+    assert.is_nil(s)
+    assert.equal("EPROTONOSUPPORT", err.code)
+    assert.equal("socket", err.op)
+  end)
+end)
+
+describe("net.pair", function()
+  it("makes two streams that are one connection", function()
+    local _ <close>, a, b = connected.pair()
+
+    a:write "to b"
+    b:write "to a"
+
+    assert.equal("to b", b:recv(10))
+    assert.equal("to a", a:recv(10))
+  end)
+
+  for _, type in ipairs { "dgram", "seqpacket" } do
+    it("keeps the borders of messages, as " .. type, function()
+      local _ <close>, a, b = connected.pair(type)
+
+      a:send "one"
+      a:send "two"
+
+      assert.equal("one", b:recv(10))
+      assert.equal("two", b:recv(10))
+    end)
+  end
+
+  it("ends a seqpacket with nil alone", function()
+    local _ <close>, a, b = connected.pair "seqpacket"
+    a:send "last"
+    a:close()
+
+    assert.equal("last", b:recv(10))
+    assert.equal(1, select("#", b:recv(10)))
+    assert.equal(1, select("#", b:recvfrom(10)))
+  end)
+
+  it("raises for another type", function()
+    assert.is_false(pcall(net.pair, "tcp"))
+  end)
+end)
+
+describe("the port of an address", function()
+  local makers = {
+    connect = function(port) return net.connect("127.0.0.1", port) end,
+    listen = function(port) return net.listen("127.0.0.1", port) end,
+    bind = function(port)
+      local s <close> = assert(net.udp {})
+      return s:bind("127.0.0.1", port)
+    end,
+    sendto = function(port)
+      local s <close> = assert(net.udp {})
+      return s:sendto("x", "127.0.0.1", port)
+    end,
+  }
+  for name, make in pairs(makers) do
+    for _, wrong in ipairs { 65536, -1, 1.5, 0 / 0, math.huge, "80 ", " 80", "+80", "0x50", "65536", "", "http", "8\0000",
+      true, {}, "000080" } do
+      it(("%s raises in %s"):format(type(wrong) == "string" and ("%q"):format(wrong) or
+        tostring(wrong):gsub(":.*", ""), name), function()
+        local ok, message = pcall(make, wrong)
+
+        assert.is_false(ok)
+        assert.matches("port from 0 to 65535", message, 1, true)
+      end)
+    end
+
+    it("is needed in " .. name, function()
+      assert.is_false(pcall(make))
+    end)
+  end
+
+  it("may be a whole float or decimal digits", function()
+    local _ <close>, s = connected.tcp()
+    local server <close> = assert(net.listen("127.0.0.1", 0.0))
+    local _, port = server:getsockname()
+
+    local a <close> = assert(net.connect("127.0.0.1", port + 0.0))
+    local b <close> = assert(net.connect("127.0.0.1", tostring(port)))
+
+    assert.equal(port, select(2, a:getpeername()))
+    assert.equal(port, select(2, b:getpeername()))
+    assert.truthy(s)
+  end)
+end)
+
+describe("accept", function()
+  it("gives the connection of a client that came before", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local client <close> = assert(net.connect(server:getsockname()))
+
+    local s <close> = assert(server:accept(5))
+
+    client:write "hello"
+    assert.equal("hello", s:recv(10))
+    assert.same({ client:getsockname() }, { s:getpeername() })
+  end)
+
+  it("waits for a client", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local acceptor = net.spawn(server.accept, server)
+    net.sleep(0)
+
+    local client <close> = assert(net.connect(server:getsockname()))
+
+    local s <close> = acceptor:join(5)
+    assert.truthy(s)
+    assert.truthy(client)
+  end)
+
+  it("has a timeout, the call's or the listener's", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+
+    for _, wait in ipairs { 0, 0.01 } do
+      local s, err = server:accept(wait)
+      assert.is_nil(s)
+      assert.equal("TIMEOUT", err.code)
+      assert.equal("accept", err.op)
+    end
+    server:settimeout(0.01)
+    local _, err = server:accept()
+    assert.equal("TIMEOUT", err.code)
+  end)
+
+  it("with the time 0 takes a client that is there", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local _, nobody = server:accept(0)
+    assert.equal("TIMEOUT", nobody.code)
+    local client <close> = assert(net.connect(server:getsockname()))
+
+    local s <close> = assert(server:accept(0))
+
+    assert.truthy(client and s)
+  end)
+
+  for _, wrong in ipairs { -1, 0 / 0, math.huge, "1", true, {} } do
+    it("raises for a timeout of " .. tostring(wrong):gsub(":.*", ""), function()
+      local server <close> = assert(net.listen("127.0.0.1", 0))
+
+      assert.is_false(pcall(server.accept, server, wrong))
+    end)
+  end
+
+  it("is woken with CLOSED", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local acceptor = net.spawn(server.accept, server)
+    net.sleep(0)
+
+    server:close()
+
+    local s, err = acceptor:join(5)
+    assert.is_nil(s)
+    assert.equal("CLOSED", err.code)
+  end)
+
+  it("is BUSY for a second task", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local acceptor = net.spawn(server.accept, server)
+    net.sleep(0)
+
+    local _, err = server:accept()
+
+    assert.equal("BUSY", err.code)
+    server:close()
+    acceptor:join(5)
+  end)
+
+  it("hands the limits of the listener to its streams", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0, { max_line = 4 }))
+    local client <close> = assert(net.connect(server:getsockname()))
+    local s <close> = assert(server:accept(5))
+    client:write "12345\n"
+
+    local _, err = s:read()
+
+    assert.equal("TOOBIG", err.code)
+  end)
+
+  it("gives a connection that was reset meanwhile, whose reads say so, and goes on", function()
+    if not os.execute "command -v python3 >/dev/null" then pending "no python3 here" end
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local host, port = server:getsockname()
+    assert(os.execute(([[timeout 10 python3 -c '
+import socket, struct
+s = socket.create_connection(("%s", %d))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()']]):format(host, port)))
+    local client <close> = assert(net.connect(host, port))
+
+    local first <close> = assert(server:accept(5))
+    local second <close> = assert(server:accept(5))
+
+    local got, err = first:recv(1, 5)
+    assert.is_nil(got)
+    assert.equal("ECONNRESET", err.code)
+    client:write "x"
+    assert.equal("x", second:recv(1, 5))
+  end)
+
+  it("without descriptors waits, at rest, and goes on when there are some", function()
+    -- Its watch fired all the time: the listener stays readable while nothing can be accepted.
+    local out, err, status = under("ulimit -n 40", [[
+      local server = assert(net.listen("127.0.0.1", 0))
+      local first = net.spawn(server.accept, server)
+      net.sleep(0.01) -- the listener is watched now
+      local held = { assert(net.connect(server:getsockname())), (assert(first:join(5))) }
+      while true do
+        local s, err = net.connect(server:getsockname())
+        if not s then assert(err.code == "EMFILE", err) break end
+        held[#held + 1] = s
+      end
+      local acceptor = net.spawn(server.accept, server)
+      local cpu = os.clock()
+      net.sleep(1)
+      io.write(acceptor:status(), " ", os.clock() - cpu < 0.2 and "rests" or "spins " .. os.clock() - cpu, " ")
+      local asked = server:close and net.timeout(0.2, function() return 1 end)
+      held[1]:close()
+      local s, err = acceptor:join(5)
+      print(s and "goes on" or err, asked)
+    ]])
+
+    assert.equal("", err)
+    assert.matches("^%w+ rests goes on", out)
+    assert.equal(0, status)
+  end)
+
+  it("without descriptors obeys its timeout", function()
+    local out, err = under("ulimit -n 40", [[
+      local server = assert(net.listen("127.0.0.1", 0))
+      local held = {}
+      repeat held[#held + 1] = net.connect(server:getsockname()) until #held > 100 or not net.socket "inet"
+      local began = net.now()
+      local s, err = server:accept(0.2)
+      print(s, err.code, net.now() - began < 2)
+    ]])
+
+    assert.equal("", err)
+    assert.equal("nil\tTIMEOUT\ttrue\n", out)
+  end)
+end)
+
+describe("listen", function()
+  it("refuses a port that is taken", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+
+    local s, err = net.listen(server:getsockname())
+
+    assert.is_nil(s)
+    assert.equal("EADDRINUSE", err.code)
+    assert.equal("inuse", err.kind)
+    assert.equal("listen", err.op)
+    assert.equal("127.0.0.1", err.address)
+    assert.equal(select(2, server:getsockname()), err.port)
+  end)
+
+  it("takes a port again at once after a connection of it has ended", function()
+    local server = assert(net.listen("127.0.0.1", 0))
+    local host, port = server:getsockname()
+    local client <close> = assert(net.connect(host, port))
+    local s = assert(server:accept(5))
+    s:close()
+    server:close()
+    assert.is_nil((client:recv(1)))
+    client:close()
+
+    local again <close> = assert(net.listen(host, port))
+
+    assert.truthy(again)
+  end)
+
+  it("refuses an address of another machine", function()
+    local s, err = net.listen("192.0.2.1", 0)
+
+    assert.is_nil(s)
+    assert.equal("EADDRNOTAVAIL", err.code)
+  end)
+
+  it("does not answer the methods of streams", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+
+    assert.is_nil(server.read)
+    assert.is_nil(server.write)
+    assert.equal("net.listener", tostring(server):match "^[%w.]+")
+  end)
+
+  it("makes a listener of a bound socket", function()
+    local s <close> = assert(net.socket "inet")
+    assert.equal(s, s:bind("127.0.0.1", 0))
+    local host, port = s:getsockname()
+
+    assert.equal(s, s:listen(1))
+
+    assert.equal("net.listener", tostring(s):match "^[%w.]+")
+    local client <close> = assert(net.connect(host, port))
+    local accepted <close> = assert(s:accept(5))
+    assert.truthy(client and accepted)
+  end)
+
+  it("is refused on a connected stream", function()
+    local _ <close>, s = connected.tcp()
+
+    local ok, err = s:listen()
+
+    assert.is_nil(ok)
+    assert.equal("EINVAL", err.code)
+    assert.equal("net.stream", tostring(s):match "^[%w.]+")
+  end)
+
+  it("is refused on UDP", function()
+    local s <close> = udp()
+
+    local ok, err = s:listen()
+
+    assert.is_nil(ok)
+    assert.equal("EOPNOTSUPP", err.code)
+  end)
+
+  for _, wrong in ipairs { -1, 1.5, "10", 65536 } do
+    it("raises for a backlog of " .. tostring(wrong) .. " and leaves no socket behind", function()
+      local ok, message = pcall(function() return net.listen("127.0.0.1", 0, { backlog = wrong }) end)
+
+      assert.is_false(ok)
+      assert.matches("backlog", message)
+      assert.matches("'listen'", message)
+      assert.matches("^spec/", message)
+    end)
+  end
+
+  it("on every interface shows IPv4 peers as IPv4", function()
+    local server <close> = assert(net.listen(nil, 0))
+    local _, port = server:getsockname()
+    local client <close> = assert(net.connect("127.0.0.1", port))
+
+    local s <close> = assert(server:accept(5))
+
+    assert.equal("127.0.0.1", (s:getpeername()))
+    assert.equal("127.0.0.1", (s:getsockname()))
+    assert.same({ client:getsockname() }, { s:getpeername() })
+  end)
+
+  it("on every interface takes IPv6 too", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local server <close> = assert(net.listen(nil, 0))
+    local _, port = server:getsockname()
+    local client <close> = assert(net.connect("::1", port))
+
+    local s <close> = assert(server:accept(5))
+
+    assert.equal("::1", (s:getpeername()))
+    assert.truthy(client)
+  end)
+
+  it("with v6only leaves IPv4 alone", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local server <close> = assert(net.listen("::", 0, { v6only = true }))
+    local _, port = server:getsockname()
+
+    local s, err = net.connect("127.0.0.1", port)
+
+    assert.is_nil(s)
+    assert.equal("ECONNREFUSED", err.code)
+  end)
+end)
+
+describe("IPv6", function()
+  it("carries a connection over ::1", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local _ <close>, s, other = connected.tcp6()
+
+    s:write "six\n"
+
+    assert.equal("six", other:read())
+    assert.equal("::1", (s:getpeername()))
+  end)
+
+  it("connects to an IPv4-mapped address", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local _, port = server:getsockname()
+
+    local s <close> = assert(net.connect("::ffff:127.0.0.1", port))
+
+    assert.equal("127.0.0.1", (s:getpeername()))
+  end)
+end)
+
+describe("unix sockets", function()
+  it("carry a stream by path", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.listen(name))
+    local client <close> = assert(net.connect(name))
+    local s <close> = assert(server:accept(5))
+
+    client:write "hello\n"
+
+    assert.equal("hello", s:read())
+    assert.equal(name, s:getsockname())
+    assert.equal(name, client:getpeername())
+  end)
+
+  it("carry a stream by abstract name, without a file", function()
+    local name = ("unix:@netlua-%d"):format(net.now() * 1e6 // 1)
+    local server <close> = assert(net.listen(name))
+    local client <close> = assert(net.connect(name))
+    local s <close> = assert(server:accept(5))
+
+    client:write "hello\n"
+
+    assert.equal("hello", s:read())
+    assert.is_nil(lfs.attributes(name:sub(6)))
+  end)
+
+  it("carry records in seqpacket", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.listen(name, nil, { type = "seqpacket" }))
+    local client <close> = assert(net.connect(name, nil, { type = "seqpacket" }))
+    local s <close> = assert(server:accept(5))
+
+    client:send "one"
+    client:send "two"
+    client:close()
+
+    assert.equal("one", s:recv(100, 5))
+    assert.equal("two", s:recv(100, 5))
+    assert.is_nil((s:recv(100, 5)))
+  end)
+
+  it("carry datagrams with the sender's path", function()
+    local directory <close> = connected.directory()
+    local there, here = "unix:" .. directory.name .. "/there", "unix:" .. directory.name .. "/here"
+    local a <close> = assert(net.socket("unix", "dgram"))
+    local b <close> = assert(net.socket("unix", "dgram"))
+    assert(a:bind(here))
+    assert(b:bind(there))
+
+    assert.equal(4, a:sendto("ping", there))
+
+    assert.same({ "ping", here }, { b:recvfrom(100, 5) })
+    b:sendto("pong", here)
+    assert.equal("pong", a:recv(100, 5))
+  end)
+
+  it("report a datagram that was cut", function()
+    local _ <close>, a, b = connected.pair "dgram"
+    a:send "0123456789"
+
+    assert.same({ "0123", 10 }, { b:recv(4) })
+  end)
+
+  it("remove their file when they are closed", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/s"
+    local server = assert(net.listen("unix:" .. path))
+    assert.equal("socket", lfs.attributes(path, "mode"))
+
+    server:close()
+
+    assert.is_nil(lfs.attributes(path))
+  end)
+
+  it("remove their file when they are collected", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/s"
+    do assert(net.listen("unix:" .. path)) end
+
+    collectgarbage()
+    collectgarbage()
+
+    assert.is_nil(lfs.attributes(path))
+  end)
+
+  it("leave the file alone when a client or an accepted stream is closed", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/s"
+    local server <close> = assert(net.listen("unix:" .. path))
+    local client = assert(net.connect("unix:" .. path))
+    local s = assert(server:accept(5))
+
+    client:close()
+    s:close()
+
+    assert.equal("socket", lfs.attributes(path, "mode"))
+  end)
+
+  it("replace the file of a server that is gone", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/s"
+    assert(os.execute(("%s -e 'assert(net.listen(\"unix:%s\")) os.exit(0, false)'"):format(netlua.program, path)))
+    if not lfs.attributes(path) then -- closed in order after all
+      local stale = assert(net.socket("unix"))
+      assert(stale:bind("unix:" .. path))
+      assert(os.rename(path, path .. ".kept"))
+      stale:close()
+      assert(os.rename(path .. ".kept", path))
+    end
+
+    local server <close> = assert(net.listen("unix:" .. path))
+
+    local client <close> = assert(net.connect("unix:" .. path))
+    assert.truthy(server and client)
+  end)
+
+  it("leave a server that lives alone", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.listen(name))
+
+    local s, err = net.listen(name)
+
+    assert.is_nil(s)
+    assert.equal("EADDRINUSE", err.code)
+    assert.equal(name, err.address)
+    local client <close> = assert(net.connect(name))
+    assert.truthy(server and client)
+  end)
+
+  it("leave a live server of another type alone", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.socket("unix", "dgram"))
+    assert(server:bind(name))
+
+    local s, err = net.listen(name)
+
+    assert.is_nil(s)
+    assert.equal("EADDRINUSE", err.code)
+    local client <close> = assert(net.socket("unix", "dgram"))
+    assert.equal(1, client:sendto("x", name))
+  end)
+
+  it("never remove a file that is no socket", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/precious"
+    write(path, "data")
+
+    local s, err = net.listen("unix:" .. path)
+
+    assert.is_nil(s)
+    assert.equal("EADDRINUSE", err.code)
+    local file <close> = assert(io.open(path))
+    assert.equal("data", file:read "a")
+  end)
+
+  it("never remove what a symbolic link stands for, nor the link", function()
+    local directory <close> = connected.directory()
+    local path = directory.name .. "/link"
+    assert(lfs.link(directory.name .. "/nothing", path, true))
+
+    local s, err = net.listen("unix:" .. path)
+
+    assert.is_nil(s)
+    assert.equal("EADDRINUSE", err.code)
+    assert.equal("link", lfs.symlinkattributes(path, "mode"))
+  end)
+
+  it("do not take a bound abstract name twice", function()
+    local name = ("unix:@netlua-%d"):format(net.now() * 1e6 // 1)
+    local server <close> = assert(net.listen(name))
+
+    local _, err = net.listen(name)
+
+    assert.equal("EADDRINUSE", err.code)
+    assert.truthy(server)
+  end)
+
+  for _, mode in ipairs { 384, 432, 438, 511, 0 } do
+    it(("give their file the mode %03o, whatever the umask"):format(mode), function()
+      local directory <close> = connected.directory()
+      local path = directory.name .. "/s"
+
+      local server <close> = assert(net.listen("unix:" .. path, nil, { mode = mode }))
+
+      local stat <close> = assert(io.popen("stat -c %a " .. path))
+      assert.equal(("%o"):format(mode), stat:read())
+      assert.truthy(server)
+    end)
+  end
+
+  for _, wrong in ipairs { -1, 512, "600", 1.5 } do
+    it("raise for a mode of " .. tostring(wrong), function()
+      local directory <close> = connected.directory()
+
+      local ok, message = pcall(net.listen, "unix:" .. directory.name .. "/s", nil, { mode = wrong })
+
+      assert.is_false(ok)
+      assert.matches("mode", message)
+      collectgarbage()
+    end)
+  end
+
+  for claim, case in pairs {
+    ["is not there"] = { "unix:/nonexistent/s", "ENOENT" },
+    ["is below a file"] = { "unix:/dev/null/s", "ENOTDIR" },
+    ["is no socket"] = { "unix:/dev/null", "ECONNREFUSED" },
+  } do
+    it("say so when what is connected to " .. claim, function()
+      local s, err = net.connect(case[1])
+
+      assert.is_nil(s)
+      assert.equal(case[2], err.code)
+      assert.equal(case[1], err.address)
+    end)
+  end
+
+  it("say so when the socket is of another type", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.socket("unix", "dgram"))
+    assert(server:bind(name))
+
+    local _, err = net.connect(name)
+
+    assert.equal("EPROTOTYPE", err.code)
+  end)
+
+  it("wait for room in a full backlog", function()
+    local directory <close> = connected.directory()
+    local name = "unix:" .. directory.name .. "/s"
+    local server <close> = assert(net.listen(name, nil, { backlog = 0 }))
+    local first <close> = assert(net.connect(name))
+
+    local _, err = net.connect(name, nil, { timeout = 0.05 })
+    assert.equal("TIMEOUT", err.code)
+
+    local second = net.spawn(net.connect, name, nil, { timeout = 5 })
+    net.sleep(0)
+    local accepted <close> = assert(server:accept(5))
+    local s <close> = assert(second:join(5))
+    assert.truthy(first and accepted and s)
+  end)
+end)
+
+describe("UDP", function()
+  it("carries a datagram with the sender's address", function()
+    local a <close>, host, port = udp()
+    local b <close>, there, number = udp()
+
+    assert.equal(5, a:sendto("hello", there, number))
+
+    assert.same({ "hello", host, port }, { b:recvfrom(100, 5) })
+  end)
+
+  it("gives an empty datagram as an empty string", function()
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+    a:sendto("", host, port)
+    a:sendto("", host, port)
+    a:sendto("x", host, port)
+
+    assert.equal("", b:recv(100, 5))
+    assert.equal("", (b:recvfrom(100, 5)))
+    assert.equal("x", b:recv(100, 5))
+  end)
+
+  it("reports a datagram that was cut, with its full length", function()
+    local a <close>, from, number = udp()
+    local b <close>, host, port = udp()
+    a:sendto("0123456789", host, port)
+    a:sendto("0123456789", host, port)
+    a:sendto("0123456789", host, port)
+
+    assert.same({ "0123", from, number, 10 }, { b:recvfrom(4, 5) })
+    assert.same({ "0123", 10 }, { b:recv(4, 5) })
+    assert.same({ "0123456789" }, { b:recv(10, 5) })
+  end)
+
+  it("reports a cut between sizes that are asked for first", function()
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+    a:sendto(("x"):rep(5000), host, port)
+    a:sendto(("x"):rep(5000), host, port)
+
+    assert.same({ ("x"):rep(3000), 5000 }, { b:recv(3000, 5) })
+    assert.same({ ("x"):rep(5000) }, { b:recv(1 << 24, 5) })
+  end)
+
+  it("takes up to 65,536 bytes when it gets no max", function()
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+    a:sendto(("x"):rep(60000), host, port)
+
+    assert.equal(60000, #b:recv(nil, 5))
+  end)
+
+  it("carries 65,507 bytes and refuses one more", function()
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+
+    assert.equal(65507, a:sendto(("x"):rep(65507), host, port))
+    assert.equal(65507, #b:recv(nil, 5))
+
+    local n, err = a:sendto(("x"):rep(65508), host, port)
+    assert.is_nil(n)
+    assert.equal("EMSGSIZE", err.code)
+    assert.equal("limit", err.kind)
+    assert.equal(host, err.address)
+    assert.equal(port, err.port)
+  end)
+
+  it("sends to where it is connected and takes from nobody else", function()
+    local a <close>, from, number = udp()
+    local b <close>, host, port = udp()
+    local stranger <close> = udp()
+    assert.equal(a, a:connect(host, port))
+    stranger:sendto("not for a", from, number)
+
+    assert.equal(2, a:send "hi")
+
+    assert.equal("hi", (b:recvfrom(100, 5)))
+    b:sendto("ho", from, number)
+    assert.equal("ho", a:recv(100, 5))
+  end)
+
+  it("needs a destination", function()
+    local s <close> = udp()
+
+    local n, err = s:send "x"
+
+    assert.is_nil(n)
+    assert.equal("EDESTADDRREQ", err.code)
+  end)
+
+  it("hears of a refusal when it is connected", function()
+    local s <close> = assert(net.udp {})
+    assert(s:connect("127.0.0.1", free()))
+    assert.equal(1, s:send "x")
+
+    local got, err = s:recv(10, 5)
+
+    assert.is_nil(got)
+    assert.equal("ECONNREFUSED", err.code)
+    assert.equal("refused", err.kind)
+  end)
+
+  it("wakes a waiting receiver with a refusal", function()
+    local s <close> = assert(net.udp {})
+    assert(s:connect("127.0.0.1", free()))
+    local receiver = net.spawn(s.recvfrom, s)
+    net.sleep(0)
+
+    s:send "x"
+
+    local _, err = receiver:join(5)
+    assert.equal("ECONNREFUSED", err.code)
+  end)
+
+  it("has timeouts", function()
+    local s <close> = udp()
+
+    for _, method in ipairs { "recv", "recvfrom" } do
+      local got, err = s[method](s, 10, 0.01)
+      assert.is_nil(got)
+      assert.equal("TIMEOUT", err.code)
+      assert.equal(method, err.op)
+    end
+    s:settimeout(0)
+    local _, err = s:recv()
+    assert.equal("TIMEOUT", err.code)
+  end)
+
+  it("with the time 0 takes what is there", function()
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+    b:recv(10, 0)
+    a:sendto("x", host, port)
+
+    assert.equal("x", b:recv(10, 0))
+  end)
+
+  it("receives a large datagram that comes while it waits, whole", function()
+    -- The size was asked for before there was anything, and the room then too small without a word.
+    local a <close> = udp()
+    local b <close>, host, port = udp()
+    local receiver = net.spawn(b.recvfrom, b, 65536)
+    net.sleep(0)
+
+    a:sendto(("x"):rep(50000), host, port)
+
+    local data, from, number, length = receiver:join(5)
+    assert.equal(50000, #data)
+    assert.equal("127.0.0.1", from)
+    assert.equal(select(2, a:getsockname()), number)
+    assert.is_nil(length)
+  end)
+
+  it("takes the family of its first address", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local four <close> = assert(net.udp {})
+    local six <close> = assert(net.udp {})
+    local number = six:fileno()
+
+    assert(six:bind("::1", 0))
+    assert(four:bind("127.0.0.1", 0))
+
+    assert.equal("::1", (six:getsockname()))
+    assert.equal("127.0.0.1", (four:getsockname()))
+    assert.equal(number, six:fileno())
+    local ok, err = six:sendto("x", "127.0.0.1", 9)
+    assert.is_nil(ok)
+    assert.truthy(err.code)
+  end)
+
+  it("takes the family of its first destination", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local b <close>, host, port = udp "::1"
+    local a <close> = assert(net.udp {})
+
+    assert.equal(3, a:sendto("six", host, port))
+
+    assert.equal("six", b:recv(10, 5))
+  end)
+
+  it("keeps its options when it takes another family", function()
+    -- The socket of the other family was a new one without them.
+    if not connected.has6() then pending "no ::1 here" end
+    local first <close> = assert(net.udp { reuseport = true })
+    assert(first:bind("::1", 0))
+    local host, port = first:getsockname()
+
+    local second <close> = assert(net.udp { reuseport = true })
+
+    assert.equal(second, second:bind(host, port))
+  end)
+
+  it("takes the family of its source", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local b <close>, host, port = udp "::1"
+    local a <close> = assert(net.udp { source = "::1" })
+
+    a:sendto("x", host, port)
+
+    assert.same({ "x", "::1" }, { b:recvfrom(10, 5), nil } and { (function()
+      a:sendto("x", host, port)
+      local data, from = b:recvfrom(10, 5)
+      return data, from
+    end)() })
+  end)
+
+  it("keeps the family it is told", function()
+    if not connected.has6() then pending "no ::1 here" end
+    local s <close> = assert(net.udp { family = "inet6" })
+    assert(s:bind("::", 0))
+    local _, port = s:getsockname()
+    local four <close> = assert(net.udp { family = "inet" })
+
+    assert.equal(1, four:sendto("x", "127.0.0.1", port))
+
+    local data, from, number = s:recvfrom(10, 5)
+    assert.equal("x", data)
+    assert.equal("127.0.0.1", from)
+    assert.equal(1, s:sendto("y", from, number))
+    assert.equal("y", four:recv(10, 5))
+    local ok = four:bind("::1", 0)
+    assert.is_nil(ok)
+  end)
+
+  for _, options in ipairs {
+    { family = "inet5" }, { family = 4 }, { famly = "inet" }, { broadcast = 1 }, { rcvbuf = -1 }, { rcvbuf = "1" },
+    { source = 1 }, { source = "127.0.0.1\0" }, { 1 },
+  } do
+    local field, value = next(options)
+    it(("raises for %s = %q"):format(field, value), function()
+      local ok, message = pcall(function() return net.udp(options) end)
+
+      assert.is_false(ok)
+      assert.matches("bad argument #1 to 'udp'", message, 1, true)
+    end)
+  end
+
+  it("gives an error for a source that is no address", function()
+    local s, err = net.udp { source = "nonsense" }
+
+    assert.is_nil(s)
+    assert.equal("EADDRNOTAVAIL", err.code)
+  end)
+
+  for _, call in ipairs {
+    { "recv", 0 }, { "recv", -1 }, { "recv", 1.5 }, { "recv", (1 << 24) + 1 }, { "recv", 1, -1 }, { "recvfrom", 0 },
+    { "send", {} }, { "send" }, { "sendto", "x" }, { "sendto", "x", "127.0.0.1" }, { "sendto", nil, "127.0.0.1", 9 },
+    { "sendto", "x", "127.0.0.1", 9, "1" }, { "shutdown", "x" },
+  } do
+    it(("raises for wrong arguments: %s"):format(table.concat({ tostring(call[1]), tostring(call[2]):gsub(":.*", ""),
+      tostring(call[3]), tostring(call[4]), tostring(call[5]) }, " ")), function()
+      local s <close> = udp()
+
+      assert.is_false(pcall(s[call[1]], s, table.unpack(call, 2, 5)))
+    end)
+  end
+
+  it("does not look names up", function()
+    local s <close> = udp()
+
+    local n, err = s:sendto("x", "localhost", 9)
+
+    assert.is_nil(n)
+    assert.equal("EAI_NONAME", err.code)
+    assert.equal("localhost", err.host)
+  end)
+
+  it("answers CLOSED after close and wakes the receiver with it", function()
+    local s <close> = udp()
+    local receiver = net.spawn(s.recvfrom, s)
+    net.sleep(0)
+
+    s:close()
+
+    local _, err = receiver:join(5)
+    assert.equal("CLOSED", err.code)
+    for _, call in ipairs { { "recv" }, { "recvfrom" }, { "send", "x" }, { "sendto", "x", "127.0.0.1", 9 },
+      { "shutdown" }, { "bind", "127.0.0.1", 0 }, { "connect", "127.0.0.1", 9 }, { "getsockname" } } do
+      local _, e = s[call[1]](s, table.unpack(call, 2))
+      assert.equal("CLOSED", e.code, call[1])
+    end
+  end)
+end)
+
+describe("net.fromfd", function()
+  it("reads a pipe to its end", function()
+    local fifo = os.tmpname()
+    os.remove(fifo)
+    assert(os.execute("mkfifo " .. fifo))
+    local held <close> = assert(io.open(fifo, "r+b"))
+    held:write "one\ntwo\n"
+    held:flush()
+    -- Lua's own file keeps its descriptor: the number is looked up and a second name opened through a child.
+    local out = netlua.shell(("%%s -e 'local s = assert(net.fromfd(3)) print(s:read(), s:read())' 3<%s"):format(fifo))
+    os.remove(fifo)
+
+    assert.equal("one\ttwo\n", out)
+  end)
+
+  it("waits for a pipe without stopping other tasks", function()
+    local out = netlua.shell([[(sleep 0.3; echo late) | %s -e '
+      local s = assert(net.fromfd(0))
+      local ticks = 0
+      local clock = net.every(0.01, function() ticks = ticks + 1 end)
+      local line = s:read()
+      clock:cancel()
+      print(line, ticks > 5)']])
+
+    assert.equal("late\ttrue\n", out)
+  end)
+
+  it("writes to standard output", function()
+    local out, err, status = netlua.shell [[%s -e 'assert(net.fromfd(1)):write("a", 1, "\n")']]
+
+    assert.equal("a1\n", out)
+    assert.equal("", err)
+    assert.equal(0, status)
+  end)
+
+  it("leaves the mode of standard input as it was", function()
+    local out = netlua.shell [[echo x | (%s -e 'net.fromfd(0):read()';
+      grep flags /proc/self/fdinfo/0 | grep -c "flags:.*4...$")]]
+
+    assert.equal("0\n", out)
+  end)
+
+  it("reads and writes a regular file", function()
+    local path = os.tmpname()
+    write(path, "line one\nline two\n")
+    local out = netlua.shell(([[%%s -e '
+      local s = assert(net.fromfd(3))
+      print(s:read("l", "l", "l"))
+      local w = assert(net.fromfd(4))
+      assert(w:write "new")
+      assert(w:close())
+      local ok, err = s:shutdown()
+      print(ok, err.code, s:recv(1))' 3<%s 4>%s.new]]):format(path, path))
+    local copy <close> = assert(io.open(path .. ".new"))
+    os.remove(path)
+    os.remove(path .. ".new")
+
+    assert.equal("line one\tline two\tnil\nnil\tENOTSOCK\tnil\n", out)
+    assert.equal("new", copy:read "a")
+  end)
+
+  it("knows the kind of a socket", function()
+    local kinds = {}
+    for i, script in ipairs {
+      "return assert(net.listen('127.0.0.1', 0))", "return assert(net.udp {})", "return (assert(net.pair()))",
+    } do
+      kinds[i] = netlua.run(([[
+        local s = (function() %s end)()
+        local again = assert(net.fromfd(s:fileno()))
+        io.write(tostring(again):match "^[%%w.]+", " ", (again:getsockname()) == (s:getsockname()) and "same" or "other")
+        os.exit(0, false)]]):format(script))
+    end
+
+    assert.same({ "net.listener same", "net.datagram same", "net.stream same" }, kinds)
+  end)
+
+  it("owns the descriptor: closing frees it", function()
+    local out = netlua.shell [[%s -e '
+      local s = assert(net.fromfd(3))
+      assert(s:fileno() == 3)
+      s:close()
+      local again, err = net.fromfd(3)
+      print(again, err.code, err.op)' 3</dev/null]]
+
+    assert.equal("nil\tEBADF\tfromfd\n", out)
+  end)
+
+  for _, wrong in ipairs { -1, 1.5, "0", 1 << 31, 0 / 0 } do
+    it("raises for " .. tostring(wrong), function()
+      assert.is_false(pcall(net.fromfd, wrong))
+    end)
+  end
+
+  it("raises without a number", function()
+    assert.is_false(pcall(net.fromfd))
+    assert.is_false(pcall(net.fromfd, nil))
+  end)
+
+  it("refuses a number that is not open", function()
+    local s, err = net.fromfd(999999)
+
+    assert.is_nil(s)
+    assert.equal("EBADF", err.code)
+  end)
+
+  it("keeps children from inheriting what it took", function()
+    local out = netlua.shell [[%s -e 'local s = net.fromfd(3) os.execute "test -e /proc/self/fd/3; echo $?"' 3</dev/null]]
+
+    assert.equal("1\n", out)
+  end)
+end)
+
+describe("a child process", function()
+  it("inherits no descriptor of any object", function()
+    local held <close> = bag()
+    local function children()
+      local list <close> = assert(io.popen "ls /proc/self/fd")
+      return list:read "a"
+    end
+    local before = children()
+
+    local directory <close> = connected.directory()
+    local a, b = net.pair()
+    local server = assert(net.listen("127.0.0.1", 0))
+    local client = assert(net.connect(server:getsockname()))
+    local six = assert(net.udp {})
+    if connected.has6() then assert(six:bind("::1", 0)) end
+    for _, object in ipairs {
+      a, b, server, client, assert(server:accept(5)), six, assert(net.udp {}), assert(net.socket "unix"),
+      assert(net.listen("unix:" .. directory.name .. "/s")), assert(net.socket("unix", "seqpacket")),
+    } do
+      held[#held + 1] = object
+    end
+
+    assert.equal(before, children())
+  end)
+end)
+
+describe("descriptors above 1,024", function()
+  it("work, a thousand of them at once", function()
+    if not os.execute "test $(ulimit -n) -ge 4000" then pending "the limit of open files is too low" end
+    local held <close> = bag()
+    for _ = 1, 550 do held[#held + 1], held[#held + 2] = assert(net.pair()) end
+    local pairs_, tasks = {}, {}
+    for i = 1, 500 do
+      local a, b = assert(net.pair())
+      held[#held + 1], held[#held + 2] = a, b
+      pairs_[i] = { a, b }
+    end
+    assert.is_true(pairs_[1][1]:fileno() > 1024)
+
+    for i, ends in ipairs(pairs_) do
+      tasks[i] = net.spawn(function()
+        local line = assert(ends[1]:read())
+        return ends[1]:write(line, " back\n") and line
+      end)
+    end
+    net.sleep(0.001)
+    for i, ends in ipairs(pairs_) do ends[2]:write(i, "\n") end
+
+    for i, ends in ipairs(pairs_) do
+      assert.equal(i .. " back", net.timeout(5, ends[2].read, ends[2]))
+      assert.equal(tostring(i), tasks[i]:join(5))
+    end
+  end)
+
+  it("work where Lua cannot yield", function()
+    if not os.execute "test $(ulimit -n) -ge 4000" then pending "the limit of open files is too low" end
+    local held <close> = bag()
+    for _ = 1, 520 do held[#held + 1], held[#held + 2] = assert(net.pair()) end
+    local _ <close>, s, other = connected.pair()
+    other:write "x"
+
+    local got
+    table.sort({ 1, 2 }, function(x, y)
+      got = got or s:recv(1, 5)
+      return x < y
+    end)
+
+    assert.equal("x", got)
+  end)
+end)
+
+describe("a descriptor number that is used again", function()
+  it("wakes the waiter of the new object only", function()
+    local a, b = net.pair()
+    local first = net.spawn(a.read, a)
+    net.sleep(0.001)
+    local number = a:fileno()
+    a:close()
+
+    local c, d = net.pair()
+    local new = c:fileno() == number and c or d
+    local other = new == c and d or c
+    local second = net.spawn(new.read, new)
+    net.sleep(0.001)
+    other:write "new\n"
+
+    local _, err = first:join(5)
+    assert.equal("CLOSED", err.code)
+    assert.equal("new", second:join(5))
+    for _, s in ipairs { b, c, d } do s:close() end
+  end)
+end)

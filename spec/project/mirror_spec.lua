@@ -1,0 +1,73 @@
+-- Each source has its spec at the mirrored path: runtime/task.c -> spec/runtime/task_spec.lua,
+-- lualib/net/dial.lua -> spec/lualib/dial_spec.lua.
+
+local tree = require "tree"
+
+-- source = why it has none
+local exceptions = {
+  ["runtime/embed.lua"] = "runs at build time; the program that results is what every spec runs in",
+  ["runtime/loop.c"] = "has no face of its own: stream_spec, task_spec and await_spec are about what it does",
+  ["runtime/permit.c"] = "allows everything so far: there is no behaviour to test before there are rules",
+  ["runtime/state.c"] = "makes the state that every spec runs in; main_spec has its settings",
+  ["runtime/guard.c"] = "is used by bindings and seen in none: object_spec and theirs hold them to it",
+}
+
+local folders = {
+  { "runtime", ".c", "spec/runtime/" },
+  { "runtime", ".lua", "spec/runtime/" },
+  { "bindings", ".c", "spec/bindings/" },
+  { "lualib", ".lua", "spec/lualib/" },
+  { "lualib/net", ".lua", "spec/lualib/" },
+  { "scripts", ".lua", "spec/scripts/" },
+}
+
+-- source -> its spec
+local function pairsof()
+  local found = {}
+  for _, folder in ipairs(folders) do
+    for _, source in ipairs(tree.files(folder[1], folder[2])) do
+      found[source] = folder[3] .. source:match "([^/]+)%.%w+$" .. "_spec.lua"
+    end
+  end
+  return found
+end
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+describe("the tree of specs", function()
+  it("mirrors the sources", function()
+    local wrong = {}
+
+    for source, spec in pairs(pairsof()) do
+      if not tree.exists(spec) and not exceptions[source] then wrong[#wrong + 1] = source .. " has no " .. spec end
+    end
+
+    assert.same({}, sorted(wrong))
+  end)
+
+  it("lists no exception that is none", function()
+    local known, wrong = pairsof(), {}
+
+    for source in pairs(exceptions) do
+      if not known[source] or tree.exists(known[source]) then wrong[#wrong + 1] = source end
+    end
+
+    assert.same({}, sorted(wrong))
+  end)
+
+  it("has no spec whose source is gone", function()
+    local expected, wrong = {}, {}
+    for _, spec in pairs(pairsof()) do expected[spec] = true end
+
+    for _, folder in ipairs { "runtime", "bindings", "lualib", "scripts" } do
+      for _, spec in ipairs(tree.files("spec/" .. folder, "_spec.lua", true)) do
+        if not expected[spec] then wrong[#wrong + 1] = spec end
+      end
+    end
+
+    assert.same({}, sorted(wrong))
+  end)
+end)

@@ -1,0 +1,82 @@
+-- What the compiled objects define and use. The objects lie in the folder of the build.
+
+local tree = require "tree"
+
+local build = os.getenv "BUILD" or "build"
+
+local function object(source)
+  return build .. "/" .. source:gsub("%.c$", ".o")
+end
+
+local function lines(command)
+  local pipe <close> = assert(io.popen(command))
+  local found = {}
+  for line in pipe:lines() do found[#found + 1] = line end
+  assert(pipe:close(), command)
+  return found
+end
+
+-- A sanitizer brings symbols of its own.
+local function foreign(name)
+  return name:find "^__[au]b?san" or name:find "^__odr_asan" or name:find "^%." or name:find "^_GLOBAL__"
+end
+
+local bindings = tree.files("bindings", ".c")
+local everything = tree.all({ "runtime", ".c" }, { "bindings", ".c" })
+local missing = {}
+for _, source in ipairs(everything) do
+  if not tree.exists(object(source)) then missing[#missing + 1] = object(source) end
+end
+
+describe("the compiled objects", function()
+  it("are there: set BUILD to the folder of the build", function()
+    assert.is_true(#bindings > 0)
+    assert.same({}, missing)
+  end)
+  if #missing > 0 then return end
+
+  for _, source in ipairs(bindings) do
+    local name = source:match "([%w_]+)%.c$"
+
+    it("of " .. source .. " export luaopen_net_" .. name .. " and nothing else", function()
+      local exported = {}
+
+      for _, line in ipairs(lines("nm --extern-only --defined-only " .. object(source))) do
+        local symbol = line:match "%S+$"
+        if not foreign(symbol) then exported[#exported + 1] = symbol end
+      end
+
+      assert.same({ "luaopen_net_" .. name }, exported)
+    end)
+
+    it("of " .. source .. " keep no data that can change", function()
+      local writable = {}
+
+      for _, line in ipairs(lines("objdump --syms " .. object(source))) do
+        local kind, section, symbol = line:match "^%x+ (.......) (%S+)%s+%x+ (%S+)$"
+        local changes = section and (section:find "^%.data%f[.\0]" or section:find "^%.t?bss" or section == "*COM*"
+          or section:find "^%.tdata")
+        if changes and not section:find "^%.data%.rel%.ro" and kind:find "O" and not foreign(symbol) then
+          writable[#writable + 1] = symbol .. " in " .. section
+        end
+      end
+
+      assert.same({}, writable)
+    end)
+  end
+
+  it("use neither select(2) nor its descriptor sets", function()
+    local wrong = {}
+
+    for _, source in ipairs(everything) do
+      for _, line in ipairs(lines("nm --undefined-only " .. object(source))) do
+        local symbol = line:match "(%S+)$":gsub("@.*", "")
+        if symbol == "select" or symbol == "pselect" or symbol:find "^__fdelt_" then
+          wrong[#wrong + 1] = source .. ": " .. symbol
+        end
+      end
+    end
+
+    assert.same({}, wrong)
+  end)
+end)
