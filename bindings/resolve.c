@@ -115,13 +115,18 @@ static int request_wait_try (lua_State *L, nl_wait *w) {
 NL_WAITS(request, wait, &request_class, NL_NOSIDE, 2)
 
 static void gethints (lua_State *L, int arg, struct addrinfo *hints) {
+  static const nl_word families[] = {{"inet", AF_INET},     {"inet6", AF_INET6},      {"unix", AF_UNIX},
+                                     {"AF_INET", AF_INET},  {"AF_INET6", AF_INET6},   {"AF_UNIX", AF_UNIX},
+                                     {"unspec", AF_UNSPEC}, {"AF_UNSPEC", AF_UNSPEC}, {NULL, 0}};
+  static const nl_word types[] = {{"stream", SOCK_STREAM},      {"dgram", SOCK_DGRAM},
+                                  {"raw", SOCK_RAW},            {"SOCK_STREAM", SOCK_STREAM},
+                                  {"SOCK_DGRAM", SOCK_DGRAM},   {"SOCK_RAW", SOCK_RAW},
+                                  {NULL, 0}};
   static const char *const names[] = {"family", "socktype", "numeric", "canonname", "passive", NULL};
   nl_checkoptions(L, arg, names);
   memset(hints, 0, sizeof *hints);
-  const char *family = nl_fieldtext(L, arg, "family");
-  const char *type = nl_fieldtext(L, arg, "socktype");
-  if (family != NULL) hints->ai_family = strstr(family, "6") != NULL ? AF_INET6 : AF_INET;
-  if (type != NULL) hints->ai_socktype = strcmp(type, "dgram") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+  hints->ai_family = nl_fieldword(L, arg, "family", families, AF_UNSPEC);
+  hints->ai_socktype = nl_fieldword(L, arg, "socktype", types, 0);
   if (nl_fieldbool(L, arg, "numeric", false)) hints->ai_flags |= AI_NUMERICHOST;
   if (nl_fieldbool(L, arg, "canonname", false)) hints->ai_flags |= AI_CANONNAME;
   if (nl_fieldbool(L, arg, "passive", false)) hints->ai_flags |= AI_PASSIVE;

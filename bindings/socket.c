@@ -8,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -53,6 +52,22 @@ static int getaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   return n;
 }
 
+static int setint (int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/* What an option table can have set. */
+static void copyoptions (int from, int to) {
+  static const int names[] = {SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, SO_RCVBUF, SO_SNDBUF};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    int value = 0;
+    socklen_t len = sizeof value;
+    bool doubled = names[i] == SO_RCVBUF || names[i] == SO_SNDBUF; /* by the kernel, when set */
+    if (getsockopt(from, SOL_SOCKET, names[i], &value, &len) < 0) continue;
+    (void)setint(to, SOL_SOCKET, names[i], doubled ? value / 2 : value); /* it took it once already */
+  }
+}
+
 /* A datagram socket made without a family takes that of the first address it meets. */
 static int matchfamily (lua_State *L, nl_stream *s, const nl_address *a) {
   int family = 0;
@@ -63,6 +78,7 @@ static int matchfamily (lua_State *L, nl_stream *s, const nl_address *a) {
   if (family == a->sa.any.sa_family) return 0;
   int fd = nl_socket(a->sa.any.sa_family, SOCK_DGRAM, 0);
   if (fd < 0) return -1;
+  copyoptions(s->handle.fd, fd);
   nl_forget(L, &s->handle);
   int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
   int number = errno;
@@ -107,10 +123,6 @@ static const char *const listenoptions[] = {"type",      "family",   "nodelay", 
 static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
                                          "sndbuf", "broadcast", "source",    NULL};
 
-static int setint (int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value);
-}
-
 static int setbool (lua_State *L, int arg, const char *field, bool fallback, int fd, int level, int name) {
   bool on = nl_fieldbool(L, arg, field, fallback);
   return on ? setint(fd, level, name, 1) : 0;
@@ -150,6 +162,7 @@ static int apply (lua_State *L, int arg, nl_stream *s, int fd, int family, int t
   if (setsize(L, arg, "sndbuf", fd, SO_SNDBUF) < 0) return -1;
   lua_Integer mode = nl_fieldint(L, arg, "mode", 0, 0777, -1);
   if (mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)mode) < 0) return -1;
+  s->mode = mode >= 0 ? (uint16_t)(S_IFSOCK | mode) : 0;
   return setsource(L, arg, fd);
 }
 
@@ -174,29 +187,21 @@ static int socket_socket (lua_State *L) {
   return opened(L, "socket", family, type, protocol) != NULL ? 1 : 2;
 }
 
-/* A field that holds a name of the table; `fallback` where it is absent. */
-static int wordfield (lua_State *L, int arg, const char *field, const nl_word *words, int fallback) {
-  const char *name = nl_fieldtext(L, arg, field);
-  if (name == NULL) return fallback;
-  for (const nl_word *w = words; w->name != NULL; w++) {
-    if (strcmp(w->name, name) == 0) return w->value;
-  }
-  return luaL_argerror(L, arg, lua_pushfstring(L, "option \"%s\": \"%s\" is unknown", field, name));
-}
-
 /* open(host, port, options, serving) -> socket of that address's family, not connected | nil, err; false
  * where the host is no numeric address */
 static int socket_open (lua_State *L) {
   nl_address a;
   const char *problem;
   size_t len;
-  const char *host = luaL_checklstring(L, 1, &len);
+  luaL_checktype(L, 1, LUA_TSTRING);
+  const char *host = lua_tolstring(L, 1, &len);
   bool serving = lua_toboolean(L, 4);
   nl_checkoptions(L, 3, serving ? listenoptions : connectoptions);
   if (!nl_isunix(host)) (void)nl_checkport(L, 2);
   (void)nl_fieldtimeout(L, 3, "timeout", 0);
-  int type = wordfield(L, 3, "type", types, SOCK_STREAM);
-  int wanted = wordfield(L, 3, "family", families, AF_UNSPEC);
+  (void)nl_fieldint(L, 3, "backlog", 0, 65535, 0);
+  int type = nl_fieldword(L, 3, "type", types, SOCK_STREAM);
+  int wanted = nl_fieldword(L, 3, "family", families, AF_UNSPEC);
   if (!nl_isunix(host)) (void)nl_checktext(L, 1);
   if (!nl_parseaddress(host, len, 0, &a, &problem) && problem == NULL) {
     lua_pushboolean(L, 0);
@@ -215,10 +220,19 @@ static int socket_open (lua_State *L) {
   return nl_errno(L, serving ? "listen" : "connect", number);
 }
 
+/* The family that other fields leave no choice in. */
+static int sourcefamily (lua_State *L, int arg) {
+  nl_address a;
+  const char *problem, *source = nl_fieldtext(L, arg, "source");
+  if (nl_fieldbool(L, arg, "v6only", false)) return AF_INET6;
+  bool known = source != NULL && nl_parseaddress(source, strlen(source), 0, &a, &problem);
+  return known ? a.sa.any.sa_family : AF_UNSPEC;
+}
+
 /* udp([options]) -> datagram socket | nil, err: not bound; of the family of its first address */
 static int socket_udp (lua_State *L) {
   nl_checkoptions(L, 1, udpoptions);
-  int wanted = wordfield(L, 1, "family", families, AF_UNSPEC);
+  int wanted = nl_fieldword(L, 1, "family", families, sourcefamily(L, 1));
   int family = wanted == AF_UNSPEC ? AF_INET : wanted;
   nl_stream *s = opened(L, "udp", family, SOCK_DGRAM, 0);
   if (s == NULL) return 2;
@@ -334,7 +348,12 @@ static int handle_bind (lua_State *L) {
   if (bad != 0) return bad;
   if (matchfamily(L, (nl_stream *)h, &a) < 0) return failedat(L, "bind", errno, &a);
   if (nl_bind(h->fd, &a) < 0) return failedat(L, "bind", errno, &a);
-  if (a.sa.any.sa_family == AF_UNIX) ((nl_stream *)h)->unlink = a.sa.un.sun_path[0] != '\0';
+  if (a.sa.any.sa_family == AF_UNIX && a.sa.un.sun_path[0] != '\0') {
+    nl_stream *s = (nl_stream *)h;
+    s->unlink = true;
+    /* The file has the mode without the bits of the umask until here: too strict, never too open. */
+    if (s->mode != 0 && chmod(a.sa.un.sun_path, s->mode & 0777) < 0) return failedat(L, "bind", errno, &a);
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -396,11 +415,12 @@ static const nl_class listener_class = {"net.listener", listener_methods, nl_rel
 
 /* ---- datagrams */
 
-/* The room a receive needs: no more than what is there, so that a large max costs nothing. */
-static size_t roomfor (int fd, size_t max) {
-  int next = 0;
-  if (max <= 2048 || ioctl(fd, FIONREAD, &next) < 0 || next < 0) return max;
-  return (size_t)next < 2048 ? 2048 : (size_t)next < max ? (size_t)next : max;
+/* The room a receive needs: no more than the datagram that is there, so that a large max costs nothing.
+ * -1 with errno where there is none. */
+static ssize_t roomfor (int fd, size_t max) {
+  if (max <= 2048) return (ssize_t)max;
+  ssize_t next = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  return next < 0 ? -1 : next < 1 ? 1 : (size_t)next < max ? next : (ssize_t)max;
 }
 
 static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
@@ -418,12 +438,12 @@ static ssize_t pushdatagram (lua_State *L, nl_stream *s, nl_wait *w, size_t max,
     errno = EAGAIN;
     return -1;
   }
-  size_t room = roomfor(s->handle.fd, max);
-  char *to = luaL_buffinitsize(L, &b, room);
-  ssize_t n = receive(s, to, room, from);
+  ssize_t room = roomfor(s->handle.fd, max);
+  ssize_t n = room;
+  if (room >= 0) n = receive(s, luaL_buffinitsize(L, &b, (size_t)room), (size_t)room, from);
   int number = errno;
   s->drained = n < 0;
-  if (n >= 0) luaL_pushresultsize(&b, (size_t)n < room ? (size_t)n : room);
+  if (n >= 0) luaL_pushresultsize(&b, (size_t)(n < room ? n : room));
   errno = number;
   return n;
 }
@@ -444,8 +464,9 @@ static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
   ssize_t n = pushdatagram(L, s, w, max, &from);
   if (n < 0) return nl_notready(L, w, "recvfrom");
   if (n == 0 && isrecords(s)) return nl_eof(L);
+  bool whole = lua_rawlen(L, -1) == (size_t)n;
   if (nl_pushaddress(L, &from) == 1) lua_pushnil(L);
-  if ((size_t)n <= max) return 3;
+  if (whole) return 3;
   lua_pushinteger(L, n);
   return 4;
 }
@@ -459,7 +480,7 @@ static int datagram_recv_try (lua_State *L, nl_wait *w) {
   ssize_t n = pushdatagram(L, s, w, max, &from);
   if (n < 0) return nl_notready(L, w, "recv");
   if (n == 0 && isrecords(s)) return nl_eof(L);
-  if ((size_t)n <= max) return 1;
+  if (lua_rawlen(L, -1) == (size_t)n) return 1;
   lua_pushinteger(L, n);
   return 2;
 }

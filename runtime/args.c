@@ -98,15 +98,22 @@ static void wordlist (lua_State *L, luaL_Buffer *b, const nl_word *words) {
 }
 
 /* A name of the table, or its number. */
-int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback) {
-  luaL_Buffer b;
+static bool isword (lua_State *L, int arg, const nl_word *words, const char *s, int *value) {
   lua_Integer n;
   bool number = tointeger(L, arg, &n);
-  const char *s = lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : NULL;
-  if (lua_isnoneornil(L, arg)) s = fallback;
   for (const nl_word *w = words; w->name != NULL; w++) {
-    if (number ? w->value == n : (s != NULL && strcmp(w->name, s) == 0)) return w->value;
+    if (number ? w->value != n : s == NULL || strcmp(w->name, s) != 0) continue;
+    *value = w->value;
+    return true;
   }
+  return false;
+}
+
+int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback) {
+  luaL_Buffer b;
+  int value;
+  const char *s = lua_type(L, arg) == LUA_TSTRING ? lua_tostring(L, arg) : NULL;
+  if (isword(L, arg, words, lua_isnoneornil(L, arg) ? fallback : s, &value)) return value;
   luaL_checkany(L, arg);
   wordlist(L, &b, words);
   return wrong(L, arg, lua_tostring(L, -1));
@@ -212,6 +219,21 @@ const char *nl_fieldtext (lua_State *L, int arg, const char *name) {
     if (lua_type(L, -1) != LUA_TSTRING) wrongfield(L, arg, name, "string");
     value = lua_tolstring(L, -1, &len);
     if (strlen(value) != len) wrongfield(L, arg, name, "text without NUL bytes");
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+int nl_fieldword (lua_State *L, int arg, const char *name, const nl_word *words, int fallback) {
+  luaL_Buffer b;
+  int value = fallback;
+  if (getfield(L, arg, name)) {
+    const char *s = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (!isword(L, lua_gettop(L), words, s, &value)) {
+      wordlist(L, &b, words);
+      lua_insert(L, -2);
+      wrongfield(L, arg, name, lua_tostring(L, -2));
+    }
   }
   lua_pop(L, 1);
   return value;

@@ -59,6 +59,7 @@ static int park (lua_State *L, nl_task *t) {
   if (sided(w)) {
     handle(w)->side[w->call->side].owner = t;
     if (w->queue == NULL && w->after < 0) nl_watchstart(rt, handle(w), w->call->side);
+    if (w->after > 0) nl_watchstop(rt, handle(w), w->call->side); /* it waits for time only */
   }
   t->state = NL_PARKED;
   t->wake_at = w->after < 0 ? w->deadline : fmin(w->deadline, nl_now() + w->after);

@@ -67,7 +67,7 @@ typedef struct nl_runtime {
   char *spare;                    /* one block for the next buffer */
   size_t tasks;                   /* not done */
   size_t outside;                 /* parked on a descriptor, a timer or a job */
-  void (*report) (const char *text); /* the host's way to tell, or NULL */
+  void (*report) (const char *text, size_t len); /* the host's way to tell, or NULL */
   int budget;                     /* calls that may succeed at once before others get a turn */
   int pinned;                     /* a resume below cannot yield: waits must block */
   int closing;                    /* nested coroutine.close */
@@ -101,7 +101,7 @@ static inline bool nl_isroot (lua_State *L) {
 /* A state with everything in it, or NULL. path: a checkout to load the library from, or NULL; env:
  * whether Lua's own environment variables count. */
 lua_State *nl_open (lua_Alloc alloc, void *ud, const char *path, bool env);
-void nl_shut (lua_State *L);                    /* closes the state and frees the runtime */
+void nl_shut (lua_State *L);                    /* [-?, +0, -] closes the state, frees the runtime */
 int nl_loadembedded (lua_State *L, const char *name); /* [-0, +1, m] the chunk, or nil */
 
 /* loop.c */
@@ -124,10 +124,10 @@ void nl_canceltask (nl_task *t);
 void nl_cancelall (nl_runtime *rt);
 nl_task *nl_spawn (lua_State *L, int nargs, nl_scope *home);  /* [-(nargs+1), +1, m] f, args -> task */
 bool nl_run (nl_runtime *rt, nl_task *until);   /* false: a task failed that nobody joined */
-bool nl_canwait (nl_runtime *rt, lua_State *L); /* by yielding */
+bool nl_canwait (nl_runtime *rt, lua_State *L); /* [-0, +0, -] by yielding */
 void nl_windup (nl_runtime *rt, double until);  /* runs what is left, not beyond that time */
 int nl_pushfailure (lua_State *L, nl_task *t);  /* [-0, +2, m] nil and what it raised */
-void nl_unclaimed (lua_State *L, nl_task *t);   /* nobody will ask for its failure any more */
+void nl_unclaimed (lua_State *L, nl_task *t);   /* [-0, +0, -] nobody will ask for its failure any more */
 void nl_hold (lua_State *L, int task);          /* [-1, +0, m] the task keeps that value alive */
 int luaopen_task (lua_State *L);                /* [-0, +1, m] spawn, sleep, scope ... */
 extern const nl_class nl_task_class, nl_scope_class;
@@ -136,18 +136,18 @@ extern const nl_class nl_task_class, nl_scope_class;
 double nl_deadline (nl_runtime *rt);            /* of the scopes around the running code */
 void nl_scopejoin (nl_scope *s, nl_task *t);    /* t begins in it */
 void nl_scopepart (nl_task *t);                 /* t has ended */
-void nl_scopeend (lua_State *L, nl_task *t);    /* t has ended and is inside no scope any more */
-int nl_scopenew (lua_State *L);
+void nl_scopeend (lua_State *L, nl_task *t);    /* [-0, +0, -] t has ended and is inside no scope any more */
+int nl_scopenew (lua_State *L);                 /* [-0, +1, v] scope{timeout =} */
 /* coroutine.c */
 void nl_opencoroutine (lua_State *L);           /* [-0, +0, m] replaces what must know of waits */
 
 /* interrupt.c */
 void nl_interrupt (nl_runtime *rt);             /* async-signal-safe */
-void nl_rearm (nl_runtime *rt, lua_State *L);   /* a pending ^C strikes in L */
+void nl_rearm (nl_runtime *rt, lua_State *L);   /* [-0, +0, -] a pending ^C strikes in L */
 void nl_checkinterrupt (lua_State *L);          /* [-0, +0, v] raises if ^C is pending */
 
 /* await.c */
-int nl_awaitagain (lua_State *L, int status, lua_KContext ctx);
+int nl_awaitagain (lua_State *L, int status, lua_KContext ctx); /* [-?, +?, v] goes on after a yield */
 
 /* error.c */
 int nl_openerror (lua_State *L);               /* [-0, +1, m] {new, codes} */

@@ -1,4 +1,4 @@
--- embed.lua: build helper. Compiles the Lua files of the library and of the tools and writes them as one C table.
+-- embed.lua: build helper. Compiles the Lua files of the library and the tools; writes them as one C table.
 -- usage: lua5.4 embed.lua OUTPUT.c FILE.lua ...
 
 local output = assert(io.open(arg[1], "w"))

@@ -31,14 +31,35 @@ static const char *program = "netlua";
 
 /* ---- reports */
 
+/* Controls, and what turns the direction of text, act on a terminal. */
+static bool isharmless (uint32_t c) {
+  if (c < 0x20) return c == '\n' || c == '\t';
+  if ((c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0xfeff) return false;
+  return (c < 0x200b || c > 0x200f) && (c < 0x2028 || c > 0x202e) && (c < 0x2060 || c > 0x206f);
+}
+
+/* Bytes of the UTF-8 character that s begins with; 0: none that is fit to be seen. */
+static size_t visible (const char *s, size_t len) {
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  unsigned char first = (unsigned char)s[0];
+  size_t n = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+  if (n == 0 || n > len) return 0;
+  uint32_t c = n == 1 ? first : first & (0x7fU >> n);
+  for (size_t i = 1; i < n; i++) {
+    if (((unsigned char)s[i] & 0xc0) != 0x80) return 0;
+    c = c << 6 | ((unsigned char)s[i] & 0x3f);
+  }
+  if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) return 0;
+  return isharmless(c) ? n : 0;
+}
+
 /* What came from the network must not steer the terminal. */
 static void putescaped (FILE *f, const char *s, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    unsigned char c = (unsigned char)s[i];
-    bool plain = c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f && c < 0x80);
-    bool utf8 = c >= 0xc3 || (c >= 0x80 && i > 0 && (unsigned char)s[i - 1] >= 0xc3 && c >= 0xa0);
-    if (plain || utf8) (void)fputc(c, f);
-    else (void)fprintf(f, "\\x%02x", c);
+  for (size_t i = 0; i < len;) {
+    size_t n = visible(s + i, len - i);
+    if (n > 0) (void)fwrite(s + i, 1, n, f);
+    else (void)fprintf(f, "\\x%02x", (unsigned char)s[i]);
+    i += n > 0 ? n : 1;
   }
 }
 
@@ -47,11 +68,20 @@ static void putprogram (void) {
   (void)fputs(": ", stderr);
 }
 
-static void report (const char *text) {
+static void report (const char *text, size_t len) {
   (void)fflush(stdout);
   putprogram();
-  putescaped(stderr, text, strlen(text));
+  putescaped(stderr, text, len);
   (void)fputc('\n', stderr);
+}
+
+/* The text on top of the stack, which may be something else. [-1, +0, m] */
+static void reporttop (lua_State *L) {
+  size_t len = 0;
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+  if (text != NULL) report(text, len);
+  else report("not enough memory", sizeof "not enough memory" - 1);
+  lua_pop(L, 1);
 }
 
 /* The text of an error value, as the standalone Lua shows it. [-0, +1, m] */
@@ -81,7 +111,7 @@ static int reporttask (lua_State *L) {
     lua_call(L, 1, 1);
     lua_pushfstring(L, "%s\nin a task spawned at %s", lua_tostring(L, -2), lua_tostring(L, -1));
   }
-  report(lua_tostring(L, -1));
+  reporttop(L);
   return 0;
 }
 
@@ -91,16 +121,15 @@ static void reportfailure (lua_State *L, bool main) {
   lua_insert(L, -2);
   lua_pushboolean(L, main);
   if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  report(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "not enough memory");
-  lua_pop(L, 1);
+  reporttop(L);
 }
 
 /* nl_run has stopped early: a task failed that nobody joined, or there is no event loop to be had. */
 static void reportstop (lua_State *L, const nl_task *main) {
   nl_task *t = nl_rt(L)->unclaimed;
   if (t == NULL) {
-    report(lua_pushfstring(L, "cannot wait for events: %s", strerror(errno)));
-    lua_pop(L, 1);
+    lua_pushfstring(L, "cannot wait for events: %s", strerror(errno));
+    reporttop(L);
     return;
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
@@ -126,7 +155,8 @@ static int runtask (lua_State *L, int nargs) {
   lua_pushcfunction(L, spawnmain);
   lua_insert(L, -nargs - 2);
   if (lua_pcall(L, nargs + 1, 1, 0) != LUA_OK) {
-    report(lua_tostring(L, -1));
+    lua_pushvalue(L, -1);
+    reporttop(L);
     return FAILED;
   }
   nl_task *t = rt->main = lua_touserdata(L, -1);
@@ -148,7 +178,7 @@ static int runrest (lua_State *L) {
   bool fine = nl_run(rt, NULL);
   if (!fine) reportstop(L, NULL);
   if (rt->interrupted && !before) {
-    report("interrupted");
+    report("interrupted", sizeof "interrupted" - 1);
     return INTERRUPTED;
   }
   return fine ? OK : FAILED;
@@ -156,8 +186,8 @@ static int runrest (lua_State *L) {
 
 static int failed (lua_State *L) {
   pushmessage(L, -1);
-  report(lua_tostring(L, -1));
-  lua_pop(L, 2);
+  reporttop(L);
+  lua_pop(L, 1);
   return FAILED;
 }
 
@@ -346,7 +376,8 @@ static int runword (lua_State *L, char **argv, int script) {
   const char *word = argv[script];
   const char *dot = strrchr(word, '.');
   struct stat st;
-  bool path = strcmp(word, "-") == 0 || strchr(word, '/') != NULL || (dot != NULL && strcmp(dot, ".lua") == 0);
+  bool isfile = dot != NULL && strcmp(dot, ".lua") == 0;
+  bool path = isfile || strcmp(word, "-") == 0 || strchr(word, '/') != NULL;
   if (!path && istool(word)) return runtool(L, word);
   if (!path && stat(word, &st) < 0) return unknownword(word);
   return runscript(L, argv, script);

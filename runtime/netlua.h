@@ -95,6 +95,8 @@ bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);     
 double nl_fieldtimeout (lua_State *L, int arg, const char *name, double fallback); /* [-0, +0, v] */
 lua_Integer nl_fieldint (lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
                          lua_Integer fallback);                                  /* [-0, +0, v] */
+int nl_fieldword (lua_State *L, int arg, const char *name, const nl_word *words,
+                  int fallback);                                     /* [-0, +0, v] */
 const char *nl_fieldtext (lua_State *L, int arg, const char *name);  /* [-0, +0, v] NULL if absent;
                                                                         lives as long as the table */
 
@@ -186,8 +188,8 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
   static int noun##_##name (lua_State *L) { return nl_await(L, &noun##_##name##_call); }
 
 int nl_await (lua_State *L, const nl_call *call);               /* [-?, +?, v] the attempt's results */
-int nl_notready (lua_State *L, nl_wait *w, const char *op);     /* [-0, +0|2, m] by errno: NL_AGAIN, or nil, err */
-void nl_forget (lua_State *L, nl_handle *h);                    /* [-0, +0, -] wakes its waiters, off the loop */
+int nl_notready (lua_State *L, nl_wait *w, const char *op);     /* [-0, +0|2, m] NL_AGAIN, or nil, err */
+void nl_forget (lua_State *L, nl_handle *h);                    /* [-0, +0, -] wakes waiters, off the loop */
 void nl_attach (nl_handle *h, int fd);                          /* its descriptor and watches */
 double nl_now (void);                                           /* seconds, CLOCK_MONOTONIC */
 
@@ -241,6 +243,7 @@ struct nl_stream {
   bool blocking;     /* the descriptor is shared and may block: always wait first */
   bool loose;        /* a datagram socket that takes the family of its first address */
   bool unlink;       /* a bound socket file, removed on close */
+  uint16_t mode;     /* of that file, with S_IFSOCK; 0: as the umask has it */
 };
 
 extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
@@ -250,7 +253,7 @@ extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
 
 nl_stream *nl_newstream (lua_State *L, const nl_class *class); /* [-0, +1, m] no descriptor yet */
 void nl_openstream (nl_stream *s, int fd, const nl_layer *layer); /* takes the descriptor */
-void nl_releasestream (lua_State *L, void *self); /* the release of every class of streams */
+void nl_releasestream (lua_State *L, void *self); /* [-0, +0, -] the release of every class of streams */
 /* Reads into `in`, at least `room` bytes of space: > 0, 0 the end, -1 with errno. */
 ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
 /* The same for an attempt: waits first where nothing is to be expected. */

@@ -25,15 +25,24 @@ static int object_checkedclose (lua_State *L) {
   return object_close(L);
 }
 
+/* Whether it is an object of any class of ours: a metamethod can be called with whatever there is. */
+static bool isobject (lua_State *L, int arg) {
+  const nl_object *o = lua_touserdata(L, arg);
+  if (o == NULL || lua_rawlen(L, arg) < sizeof *o || lua_getmetatable(L, arg) == 0) return false;
+  bool ours = lua_rawgetp(L, LUA_REGISTRYINDEX, o->class) == LUA_TTABLE && lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return ours;
+}
+
 static int object_gc (lua_State *L) {
-  nl_close(L, lua_touserdata(L, 1));
+  if (isobject(L, 1)) nl_close(L, lua_touserdata(L, 1));
   return 0;
 }
 
 /* tostring(o) -> "net.stream (0x55...)", or "net.stream (closed)" */
 static int object_tostring (lua_State *L) {
-  nl_object *o = lua_touserdata(L, 1);
-  if (lua_type(L, 1) != LUA_TUSERDATA) return luaL_typeerror(L, 1, "object");
+  const nl_object *o = lua_touserdata(L, 1);
+  if (!isobject(L, 1)) return luaL_typeerror(L, 1, "net object");
   if (o->open) lua_pushfstring(L, "%s (%p)", o->class->name, (void *)o);
   else lua_pushfstring(L, "%s (closed)", o->class->name);
   return 1;
@@ -101,10 +110,7 @@ void *nl_test (lua_State *L, int arg, const nl_class *class) {
   nl_object *o = lua_touserdata(L, arg);
   if (o == NULL || lua_rawlen(L, arg) < sizeof *o) return NULL;
   if (o->class == class) return o;
-  if (lua_getmetatable(L, arg) == 0) return NULL;
-  bool ours = lua_rawgetp(L, LUA_REGISTRYINDEX, o->class) == LUA_TTABLE && lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  if (!ours) return NULL;
+  if (!isobject(L, arg)) return NULL;
   for (const nl_class *c = o->class; c != NULL; c = c->parent) {
     if (c == class) return o;
   }

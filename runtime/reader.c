@@ -185,6 +185,7 @@ static int stream_read_try (lua_State *L, nl_wait *w) {
   int last = w->top > 1 ? w->top : 2;
   size_t at = 0;
   luaL_checkstack(L, last + 2, "too many formats");
+  for (int arg = 3; arg <= w->top; arg++) (void)checkformat(L, s, arg); /* before it waits for the first */
   for (int arg = 2; arg <= last; arg++) {
     format f = checkformat(L, s, w->top > 1 ? arg : 2);
     piece p;
@@ -293,9 +294,10 @@ static int stream_unread (lua_State *L) {
   return 1;
 }
 
-/* s:buffered() -> bytes received and not yet read */
+/* s:buffered() -> bytes received and not yet read | nil, err */
 static int stream_buffered (lua_State *L) {
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
+  if (!s->handle.base.open) return nl_closed(L, "buffered");
   lua_pushinteger(L, (lua_Integer)count(s));
   return 1;
 }

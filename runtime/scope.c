@@ -95,8 +95,10 @@ static int pushfailure (lua_State *L, nl_scope *s) {
   if (t == NULL) return 0;
   s->failure = NULL;
   t->home = NULL;
-  int n = nl_pushfailure(L, t);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref); /* keeps it, whatever is raised below */
   luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
+  int n = nl_pushfailure(L, t);
+  lua_remove(L, -n - 1);
   return n;
 }
 
@@ -134,17 +136,19 @@ static int scope_wait_try (lua_State *L, nl_wait *w) {
 }
 NL_WAITS(scope, wait, &nl_scope_class, NL_NOSIDE, 2)
 
-/* s:cancel() -> true: every task in it, not its owner */
+/* s:cancel() -> true | nil, err: every task in it, not its owner */
 static int scope_cancel (lua_State *L) {
   nl_scope *s = nl_check(L, 1, &nl_scope_class);
+  if (!s->base.open) return nl_closed(L, "cancel");
   cancelothers(s);
   lua_pushboolean(L, 1);
   return 1;
 }
 
-/* s:remaining() -> seconds to its deadline, or math.huge */
+/* s:remaining() -> seconds to its deadline, or math.huge | nil, err */
 static int scope_remaining (lua_State *L) {
   nl_scope *s = nl_check(L, 1, &nl_scope_class);
+  if (!s->base.open) return nl_closed(L, "remaining");
   double left = s->deadline == NL_FOREVER ? s->deadline : s->deadline - nl_now();
   lua_pushnumber(L, left > 0 ? left : 0);
   return 1;

@@ -304,6 +304,7 @@ static int stream_setlimits (lua_State *L) {
   nl_checkoptions(L, 2, names);
   lua_Integer line = nl_fieldint(L, 2, "max_line", 1, NL_MAXLIMIT, s->max_line);
   lua_Integer body = nl_fieldint(L, 2, "max_read", 1, NL_MAXLIMIT, s->max_read);
+  if (!s->handle.base.open) return nl_closed(L, "setlimits");
   s->max_line = (uint32_t)line;
   s->max_read = (uint32_t)body;
   lua_settop(L, 1);

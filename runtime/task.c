@@ -59,9 +59,12 @@ static void pushtask (lua_State *L, nl_task *t) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
 }
 
+/* What the scheduler says outside of every protected call is made beforehand: it must not allocate. */
+static const char codekey = 0, straykey = 0;
+
 static bool iscancel (lua_State *L) {
   if (!lua_istable(L, -1)) return false;
-  lua_pushliteral(L, "code");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &codekey);
   lua_rawget(L, -2);
   bool canceled = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "CANCELED") == 0;
   lua_pop(L, 1);
@@ -215,11 +218,13 @@ static void finish (lua_State *L, nl_task *t, int status) {
   else luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
 }
 
-/* A C module's own lua_yield at the root of a task has nobody to go to. */
-static int strayyield (lua_State *T) {
+/* A C module's own lua_yield at the root of a task has nobody to go to. Its __close handlers cannot wait. */
+static int strayyield (nl_runtime *rt, lua_State *T) {
+  rt->pinned++;
   (void)lua_resetthread(T);
+  rt->pinned--;
   lua_settop(T, 0);
-  lua_pushliteral(T, "attempt to yield from outside a coroutine");
+  lua_rawgetp(T, LUA_REGISTRYINDEX, &straykey);
   return LUA_ERRRUN;
 }
 
@@ -233,7 +238,7 @@ static void step (nl_runtime *rt, nl_task *t) {
   t->state = NL_RUNNING;
   nl_rearm(rt, T);
   int status = lua_resume(T, rt->L, nargs, &nresults);
-  if (status == LUA_YIELD && !rt->parking) status = strayyield(T);
+  if (status == LUA_YIELD && !rt->parking) status = strayyield(rt, T);
   rt->parking = false;
   rt->running = rt->L;
   rt->current = NULL;
@@ -431,7 +436,9 @@ static int task_current (lua_State *L) {
 /* report(text): tells the host of a failure that ends nothing else */
 static int task_report (lua_State *L) {
   nl_runtime *rt = nl_rt(L);
-  if (rt->report != NULL) rt->report(luaL_checkstring(L, 1));
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  if (rt->report != NULL) rt->report(text, len);
   return 0;
 }
 
@@ -508,6 +515,10 @@ int luaopen_task (lua_State *L) {
       {"spawn", task_spawn}, {"sleep", task_sleep}, {"now", task_now}, {"count", task_count},
       {"current", task_current}, {"scope", nl_scopenew}, {"waitlist", task_waitlist},
       {"report", task_report}, {NULL, NULL}};
+  lua_pushliteral(L, "code");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &codekey);
+  lua_pushliteral(L, "attempt to yield from outside a coroutine");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &straykey);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -90,6 +90,7 @@ static int addthread (nl_pool *pool) {
 
 int nl_submit (lua_State *L, nl_job *job) {
   nl_runtime *rt = nl_rt(L);
+  if (!nl_loopready(rt)) return errno; /* a job may end before anybody waits for it */
   if (rt->pool == NULL) rt->pool = makepool(rt);
   nl_pool *pool = rt->pool;
   if (pool == NULL) return ENOMEM;

@@ -19,7 +19,7 @@ local PAGES = {
   { file = "datagram", title = "Datagrams", "net.datagram" },
   { file = "error", title = "Errors", "net.error" },
   { file = "options", title = "Options", "net.connect.options", "net.listen.options", "net.udp.options",
-    "net.scope.options" },
+    "net.scope.options", "net.getaddrinfo.hints", "net.getaddrinfo.entry" },
 }
 
 local function addpages(all)

@@ -51,3 +51,20 @@
 ---The options of net.scope.
 ---@class net.scope.options
 ---@field timeout? number seconds from now until the deadline, 0 to 2^53; no deadline of its own if absent
+
+---The hints of net.getaddrinfo. All are optional.
+---@class net.getaddrinfo.hints
+---@field family? "inet"|"inet6" addresses of that family only; both if absent
+---@field socktype? "stream"|"dgram" for that type only; one entry for each type if absent
+---@field numeric? boolean a name is refused with EAI_NONAME instead of being looked up; false if absent
+---@field canonname? boolean the first entry gets the field canonname; false if absent
+---@field passive? boolean without a host: the wildcard address, to bind, not loopback; false if absent
+
+---One address of a name, as net.getaddrinfo gives it.
+---@class net.getaddrinfo.entry
+---@field family "inet"|"inet6"
+---@field socktype "stream"|"dgram"|"raw"|"any"
+---@field protocol integer the protocol's number: 6 is TCP, 17 UDP
+---@field address string numeric
+---@field port integer 0 if no service was given
+---@field canonname? string the full name, if the hint canonname asked for it

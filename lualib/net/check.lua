@@ -42,12 +42,21 @@ function check.options(name, arg, options, known)
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
     local bounds = known[field]
-    if not bounds then raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field))) end
+    if not bounds then
+      raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
+    end
     if math.type(value) ~= "integer" or value < bounds[1] or value > bounds[2] then
       check.bad(name, arg, ("option %q: integer from %d to %d"):format(field, bounds[1], bounds[2]), value)
     end
   end
   return options
+end
+
+---An object whose methods are in that table.
+function check.class(name, self, methods, class)
+  local meta = getmetatable(self)
+  if type(self) == "userdata" and meta and meta.__index == methods then return end
+  raise(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, meta and meta.__name or type(self)))
 end
 
 ---A function.

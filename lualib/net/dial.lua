@@ -19,7 +19,8 @@ end
 
 local function lookup(host, options)
   local family = options and options.family
-  return resolve.getaddrinfo(host, nil, { socktype = "stream", family = family, numeric = isnumeric(host) and true or nil })
+  local numeric = isnumeric(host) and true or nil
+  return resolve.getaddrinfo(host, nil, { socktype = "stream", family = family, numeric = numeric })
 end
 
 -- A unix path has no port: its options may stand in that place.

@@ -11,8 +11,8 @@ local resolve = {}
 ---@async
 ---@param host? string name or numeric address; nil: the wildcard or loopback address
 ---@param service? integer|string port 0 to 65535, or a service name
----@param hints? {family: "inet"|"inet6"?, socktype: "stream"|"dgram"?, numeric: boolean?, canonname: boolean?, passive: boolean?}
----@return table[]? list {family, socktype, protocol, canonname, address, port} in the order to try them
+---@param hints? net.getaddrinfo.hints an unknown field raises
+---@return net.getaddrinfo.entry[]? list in the order to try them
 ---@return net.error? err EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_SERVICE ... (kind dns), TIMEOUT
 ---@see getaddrinfo(3)
 ---```lua

@@ -24,6 +24,7 @@ local listener = {}
 ---for line in a:lines() do print(line) end
 ---```
 function stream:lines(format)
+  check.class("lines", self, socket.stream, "net.stream")
   if format == nil then format = "l" end
   return function()
     local piece, err = self:read(format)
@@ -63,6 +64,7 @@ end
 ---server:close()
 ---```
 function listener:clients()
+  check.class("clients", self, socket.listener, "net.listener")
   return function()
     local client, err = self:accept()
     if client or err.code == "CLOSED" then return client end
@@ -102,6 +104,7 @@ end
 ---server:close()
 ---```
 function listener:serve(handler, options)
+  check.class("serve", self, socket.listener, "net.listener")
   check.callable("serve", 1, handler)
   local limit = check.options("serve", 2, options, { limit = { 1, 1000000 } }).limit
   local gate = limit and require("net.sync").semaphore(limit)
@@ -113,7 +116,11 @@ function listener:serve(handler, options)
       if err.code ~= "CLOSED" then return nil, err end
       return scope:wait()
     end
-    scope:spawn(serveone, client, handler, gate)
+    local spawned, why = pcall(scope.spawn, scope, serveone, client, handler, gate)
+    if not spawned then -- out of memory: the peer must not wait for a collection
+      client:close()
+      error(why, 0)
+    end
   end
 end
 

@@ -48,8 +48,8 @@ function channel:send(value, timeout)
   if self.closed then return nil, newerror("send", "CLOSED", "channel is closed") end
   if self.receivers:wake { value } then return true end
   if self.last - self.first + 1 < self.capacity then
+    self[self.last + 1] = value -- first what may run out of memory
     self.last = self.last + 1
-    self[self.last] = value
     return true
   end
   local sent, err = self.senders:wait(timeout, value)

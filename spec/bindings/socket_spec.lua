@@ -53,17 +53,20 @@ describe("net.socket", function()
     end)
   end
 
-  for _, wrong in ipairs { { "ipv4" }, { "" }, { 99 }, { nil }, { "inet", "tcp" }, { "inet", 77 }, { "inet", "stream", 256 },
-    { "inet", "stream", -1 }, { "inet", "stream", "tcp" }, { {} }, { 2.5 } } do
+  for _, wrong in ipairs {
+    { "ipv4" }, { "" }, { 99 }, { nil }, { "inet", "tcp" }, { "inet", 77 }, { "inet", "stream", 256 },
+    { "inet", "stream", -1 }, { "inet", "stream", "tcp" }, { {} }, { 2.5 },
+  } do
     it(("raises for %s, %s, %s"):format(tostring(wrong[1]):gsub(":.*", ""), wrong[2], wrong[3]), function()
       assert.is_false(pcall(net.socket, table.unpack(wrong, 1, 3)))
     end)
   end
 
   it("names the words it takes", function()
-    local _, message = pcall(function() return net.socket "ipv4" end)
+    local _, message = pcall(net.socket, "ipv4")
 
-    assert.matches('inet, inet6 or unix expected, got "ipv4"', message, 1, true)
+    assert.matches("inet, inet6", message, 1, true)
+    assert.matches('got "ipv4"', message, 1, true)
   end)
 
   it("gives the system's refusal", function()
@@ -127,8 +130,9 @@ describe("the port of an address", function()
     end,
   }
   for name, make in pairs(makers) do
-    for _, wrong in ipairs { 65536, -1, 1.5, 0 / 0, math.huge, "80 ", " 80", "+80", "0x50", "65536", "", "http", "8\0000",
-      true, {}, "000080" } do
+    for _, wrong in ipairs {
+      65536, -1, 1.5, 0 / 0, math.huge, "80 ", " 80", "+80", "0x50", "65536", "", "http", "8\0000", true, {}, "000080",
+    } do
       it(("%s raises in %s"):format(type(wrong) == "string" and ("%q"):format(wrong) or
         tostring(wrong):gsub(":.*", ""), name), function()
         local ok, message = pcall(make, wrong)
@@ -286,10 +290,9 @@ s.close()']]):format(host, port)))
       local cpu = os.clock()
       net.sleep(1)
       io.write(acceptor:status(), " ", os.clock() - cpu < 0.2 and "rests" or "spins " .. os.clock() - cpu, " ")
-      local asked = server:close and net.timeout(0.2, function() return 1 end)
       held[1]:close()
       local s, err = acceptor:join(5)
-      print(s and "goes on" or err, asked)
+      print(s and "goes on" or err)
     ]])
 
     assert.equal("", err)
@@ -390,7 +393,10 @@ describe("listen", function()
 
   for _, wrong in ipairs { -1, 1.5, "10", 65536 } do
     it("raises for a backlog of " .. tostring(wrong) .. " and leaves no socket behind", function()
-      local ok, message = pcall(function() return net.listen("127.0.0.1", 0, { backlog = wrong }) end)
+      local ok, message = pcall(function()
+        local s = net.listen("127.0.0.1", 0, { backlog = wrong })
+        return s
+      end)
 
       assert.is_false(ok)
       assert.matches("backlog", message)
@@ -904,11 +910,9 @@ describe("UDP", function()
 
     a:sendto("x", host, port)
 
-    assert.same({ "x", "::1" }, { b:recvfrom(10, 5), nil } and { (function()
-      a:sendto("x", host, port)
-      local data, from = b:recvfrom(10, 5)
-      return data, from
-    end)() })
+    local data, from = b:recvfrom(10, 5)
+    assert.equal("x", data)
+    assert.equal("::1", from)
   end)
 
   it("keeps the family it is told", function()
@@ -1058,7 +1062,8 @@ describe("net.fromfd", function()
       kinds[i] = netlua.run(([[
         local s = (function() %s end)()
         local again = assert(net.fromfd(s:fileno()))
-        io.write(tostring(again):match "^[%%w.]+", " ", (again:getsockname()) == (s:getsockname()) and "same" or "other")
+        local same = (again:getsockname()) == (s:getsockname())
+        io.write(tostring(again):match "^[%%w.]+", " ", same and "same" or "other")
         os.exit(0, false)]]):format(script))
     end
 
@@ -1095,7 +1100,9 @@ describe("net.fromfd", function()
   end)
 
   it("keeps children from inheriting what it took", function()
-    local out = netlua.shell [[%s -e 'local s = net.fromfd(3) os.execute "test -e /proc/self/fd/3; echo $?"' 3</dev/null]]
+    local out = netlua.shell [[%s -e '
+      local s = net.fromfd(3)
+      os.execute "test -e /proc/self/fd/3; echo $?"' 3</dev/null]]
 
     assert.equal("1\n", out)
   end)

@@ -233,6 +233,7 @@ describe("the option classes", function()
     ["net.listen.options"] = function(options) return net.listen("127.0.0.1", 0, options) end,
     ["net.udp.options"] = net.udp,
     ["net.scope.options"] = net.scope,
+    ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 
   it("name only fields that the function takes", function()

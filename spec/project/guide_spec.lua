@@ -1,7 +1,7 @@
 -- Runs the guide and the README: every `lua` block is a script of its own, and an `output` block that
--- follows it is what it prints. On the fence: `file=NAME` keeps the script for the commands of the chapter, `peer=echo`
--- gives it the address of an echo server in arg[1] and arg[2]. A `sh` block that an `output` block follows
--- runs too, with `netlua` in its path; its output is both streams together.
+-- follows it is what it prints. On the fence: `file=NAME` keeps the script for the commands of the chapter,
+-- `peer=echo` gives it the address of an echo server in arg[1] and arg[2]. A `sh` block that an `output`
+-- block follows runs too, with `netlua` in its path; its output is both streams together.
 
 local lfs = require "lfs"
 local netlua = require "netlua"

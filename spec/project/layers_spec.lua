@@ -79,7 +79,9 @@ describe("the layers of the program", function()
 
     includes(sources, function(file, header)
       for pattern, files in pairs(owners) do
-        if header:find(pattern) and not contains(files, file) then wrong[#wrong + 1] = file .. ": " .. header end
+        if header:find(pattern) and not contains(files, file) then
+          wrong[#wrong + 1] = file .. ": " .. header
+        end
       end
     end)
 
@@ -93,8 +95,9 @@ describe("the layers of the program", function()
       if name:find "^net%." then wrong[#wrong + 1] = file .. ": " .. name end
     end)
     for _, file in ipairs(tree.files("scripts", ".lua")) do
+      local code = tree.barelua(tree.read(file))
       for _, way in ipairs { "package", "debug" } do
-        for _, place in ipairs(tree.uses(file, tree.barelua(tree.read(file)), way)) do wrong[#wrong + 1] = place end
+        for _, place in ipairs(tree.uses(file, code, way)) do wrong[#wrong + 1] = place end
       end
     end
 

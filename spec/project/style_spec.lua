@@ -3,6 +3,7 @@
 local tree = require "tree"
 
 local COLUMNS = 110
+local EFFECT = "%[%-[%w?()+|]+, %+[%w?()+|]+, [-mv]%]"
 local MEDIAN, LONGEST, FILE = 12, 60, 600
 
 local csources = tree.all({ "runtime", ".c" }, { "runtime", ".h" }, { "bindings", ".c" })
@@ -70,11 +71,9 @@ end
 -- The prototypes of a header, each with the comment behind it.
 local function prototypes(file)
   local found = {}
-  local text = tree.read(file):gsub("\ntypedef struct[^\n]*{.-\n}[^\n]*", ""):gsub("\nstruct[^\n]*{.-\n}[^\n]*", "")
-  for start, prototype, rest in text:gmatch "\n()([%a_][%w_ ]* %*?[%w_]+ %(.-%)[^;{}]*;)([^;]*)" do
-    local comment = rest:match "^[ \n]*(/%*.-%*/)" or ""
-    local above = text:sub(1, start - 1):match "(/%*[^/]-%*/)\n$" or ""
-    found[#found + 1] = { text = prototype, comment = comment .. above }
+  local text = tree.read(file):gsub("\n[%w_ ]*struct[^\n]*{.-\n}[^\n]*", "")
+  for prototype, finish in text:gmatch "%f[^\n]([%a_][%w_ ]* %*?[%w_]+ %([^;{}]*%)[^;{}]*;)()" do
+    found[#found + 1] = { text = prototype, comment = text:match("^[ \n]*(/%*.-%*/)", finish) or "" }
   end
   return found
 end
@@ -87,7 +86,9 @@ describe("the sources", function()
   end)
 
   it("have no line over " .. COLUMNS .. " columns", function()
-    assert.same({}, places(everything, function(line) return (utf8.len(line) or #line) > COLUMNS end))
+    assert.same({}, places(join(csources, luafiles, specs), function(line)
+      return (utf8.len(line) or #line) > COLUMNS
+    end))
   end)
 
   it("end with a newline", function()
@@ -127,7 +128,10 @@ describe("the C functions", function()
 
   it("have a median of at most " .. MEDIAN .. " lines", function()
     io.write "the ten longest functions:\n"
-    for index = 1, 10 do io.write(("  %3d %s %s\n"):format(list[index].lines, list[index].place, list[index].name)) end
+    for index = 1, 10 do
+      local f = list[index]
+      io.write(("  %3d %s %s\n"):format(f.lines, f.place, f.name))
+    end
 
     local median = list[(#list + 1) // 2].lines
     io.write(("median of %d functions: %d lines\n"):format(#list, median))
@@ -146,8 +150,8 @@ describe("the C functions", function()
   end)
 
   it("do without those that overflow, lie about errors or limit descriptors", function()
-    local banned = { "sprintf", "vsprintf", "strcpy", "strcat", "atoi", "atol", "atof", "gets", "gethostbyname",
-      "gethostbyaddr", "inet_ntoa", "inet_addr", "strtok", "select", "fd_set" }
+    local banned = { "sprintf", "vsprintf", "strcpy", "strcat", "atoi", "atol", "atof", "gets", "strtok",
+      "gethostbyname", "gethostbyaddr", "inet_ntoa", "inet_addr", "select", "fd_set" }
 
     assert.same({}, usesof(csources, tree.barec, banned, {}))
   end)
@@ -158,19 +162,20 @@ describe("the C functions", function()
       ["runtime/state.c"] = "a state that could not be made has nobody else to say why",
     }
 
-    assert.same({}, usesof(cfiles, tree.barec,
-      { "printf", "vprintf", "puts", "putchar", "fprintf", "vfprintf", "fputs", "fputc", "perror", "exit", "_exit", "abort" },
-      exempt))
+    local words = { "printf", "vprintf", "puts", "putchar", "fprintf", "vfprintf", "fputs", "fputc", "perror",
+      "exit", "abort" }
+
+    assert.same({}, usesof(cfiles, tree.barec, words, exempt))
   end)
 
-  for file, least in pairs { ["runtime/netlua.h"] = 60, ["runtime/core.h"] = 10 } do
+  for file, least in pairs { ["runtime/netlua.h"] = 40, ["runtime/core.h"] = 10 } do
     it("of " .. file .. " tell their effect on the Lua stack", function()
       local seen, wrong = 0, {}
 
       for _, p in ipairs(prototypes(file)) do
-        if p.text:find "%([^*][^\n]*lua_State %*L" then
+        if p.text:find "[(,] ?lua_State %*" then
           seen = seen + 1
-          if not p.comment:find "%[%-[%w%?%(%)+|]*, %+[%w%?%(%)+|]*, [%-mv]%]" then wrong[#wrong + 1] = p.text end
+          if not p.comment:find(EFFECT) then wrong[#wrong + 1] = p.text end
         end
       end
 
@@ -193,7 +198,9 @@ describe("the Lua library", function()
 
     for _, file in ipairs(luafiles) do
       for number, line in tree.lines(tree.barelua(tree.read(file))) do
-        if line:find "^function [%w_]+%s*%(" or line:find "_G%." then wrong[#wrong + 1] = file .. ":" .. number end
+        if line:find "^function [%w_]+%s*%(" or line:find "_G%." then
+          wrong[#wrong + 1] = file .. ":" .. number
+        end
       end
     end
 

@@ -54,9 +54,9 @@ describe("the compiled objects", function()
 
       for _, line in ipairs(lines("objdump --syms " .. object(source))) do
         local kind, section, symbol = line:match "^%x+ (.......) (%S+)%s+%x+ (%S+)$"
-        local changes = section and (section:find "^%.data%f[.\0]" or section:find "^%.t?bss" or section == "*COM*"
-          or section:find "^%.tdata")
-        if changes and not section:find "^%.data%.rel%.ro" and kind:find "O" and not foreign(symbol) then
+        local changes = section == "*COM*" or section and section:find "^%.t?%l+%f[.\0]"
+          and (section:find "^%.t?data" or section:find "^%.t?bss") and not section:find "^%.data%.rel%.ro"
+        if changes and (kind:find "O" or section == "*COM*") and not foreign(symbol) then
           writable[#writable + 1] = symbol .. " in " .. section
         end
       end

@@ -85,7 +85,8 @@ end
 
 ---C code without comments and without what stands in strings.
 function tree.barec(text)
-  return without(plain(text), { { "/%*", ".-%*/" }, { "//", "[^\n]*" }, { '"', '[^"\n]*"' }, { "'", "[^'\n]*'" } })
+  return without(plain(text), { { "/%*", ".-%*/" }, { "//", "[^\n]*" }, { '"', '[^"\n]*"' },
+    { "'", "[^'\n]*'" } })
 end
 
 ---Lua code without comments and without what stands in strings.

@@ -1,0 +1,433 @@
+local connected = require "connected"
+local netlua = require "netlua"
+local peer = require "peer"
+
+local function free(host)
+  local server <close> = assert(net.listen(host or "127.0.0.1", 0))
+  local _, port = server:getsockname()
+  return port
+end
+
+-- A server that takes no more connections: what comes then is not answered.
+local function full()
+  local server = assert(net.listen("127.0.0.1", 0, { backlog = 0 }))
+  local host, port = server:getsockname()
+  local held = { server }
+  for _ = 1, 8 do
+    local s, err = net.connect(host, port, { timeout = 0.05 })
+    if not s then
+      assert(err.code == "TIMEOUT", err)
+      break
+    end
+    held[#held + 1] = s
+  end
+  return setmetatable({}, { __close = function() for _, s in ipairs(held) do s:close() end end }), host, port
+end
+
+-- A child in a network of its own, in which `setup` has run.
+local function isolated(setup, script)
+  if not os.execute "unshare -rn true 2>/dev/null" then pending "no network namespaces here" end
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(script)
+  file:close()
+  local out, err, status = netlua.shell(("exec unshare -rn sh -c '%s; exec %%s %s'"):format(setup, name), 20)
+  os.remove(name)
+  return out, err, status
+end
+
+describe("net.connect", function()
+  it("connects to an address", function()
+    local server <close> = peer.echo()
+
+    local s <close> = assert(net.connect(server.host, server.port))
+
+    s:write "hello\n"
+    assert.equal("hello", s:read())
+    assert.same({ server.host, server.port }, { s:getpeername() })
+  end)
+
+  it("connects to a name", function()
+    local server <close> = peer.echo()
+
+    local s <close> = assert(net.connect("localhost", server.port, { timeout = 5 }))
+
+    s:write "hello\n"
+    assert.equal("hello", s:read())
+  end)
+
+  it("takes the short forms of an address without asking a name server", function()
+    local server <close> = peer.echo()
+
+    local s <close> = assert(net.connect("127.1", server.port, { timeout = 5 }))
+
+    assert.equal("127.0.0.1", (s:getpeername()))
+  end)
+
+  for _, host in ipairs { "10.0.0.256", "1.2.3.4.5", "999", "1.2.3.0x100000000", "256.256.256.256." } do
+    it(("says at once that %s is no address"):format(host), function()
+      local began = net.now()
+
+      local s, err = net.connect(host, 80)
+
+      assert.is_nil(s)
+      assert.equal("EAI_NONAME", err.code)
+      assert.equal("dns", err.kind)
+      assert.equal(host, err.host)
+      assert.is_true(net.now() - began < 1)
+    end)
+  end
+
+  it("says that a name is refused by the system's resolver, with the name", function()
+    local s, err = net.connect("no-such-host.invalid", 80, { timeout = 5 })
+
+    assert.is_nil(s)
+    assert.is_true(err.kind == "dns" or err.code == "TIMEOUT", err.code)
+    if err.kind == "dns" then assert.equal("no-such-host.invalid", err.host) end
+  end)
+
+  it("says that an empty name is none", function()
+    local s, err = net.connect("", 80, { timeout = 5 })
+
+    assert.is_nil(s)
+    assert.equal("dns", err.kind)
+  end)
+
+  it("says that a connection is refused, by whom and after which time", function()
+    local port = free()
+
+    local s, err = net.connect("127.0.0.1", port)
+
+    assert.is_nil(s)
+    assert.equal("ECONNREFUSED", err.code)
+    assert.equal("refused", err.kind)
+    assert.equal("connect", err.op)
+    assert.equal("127.0.0.1", err.address)
+    assert.equal(port, err.port)
+    assert.is_true(err.ms >= 0 and err.ms < 5000)
+  end)
+
+  it("lists every address that it tried for a name", function()
+    local port = free()
+
+    local s, err = net.connect("localhost", port, { timeout = 5 })
+
+    assert.is_nil(s)
+    assert.equal("ECONNREFUSED", err.code)
+    assert.equal("localhost", err.host)
+    assert.equal(#assert(net.getaddrinfo("localhost", nil, { socktype = "stream" })), #err.attempts)
+    for _, attempt in ipairs(err.attempts) do
+      assert.equal("ECONNREFUSED", attempt.code)
+      assert.equal(port, attempt.port)
+      assert.is_string(attempt.address)
+      assert.is_true(attempt.ms >= 0)
+    end
+    assert.is_string(tostring(err))
+    assert.is_string(err:explain())
+  end)
+
+  it("obeys family for a name", function()
+    local server <close> = peer.echo()
+
+    local s <close> = assert(net.connect("localhost", server.port, { family = "inet" }))
+    local none, err = net.connect("127.0.0.1", server.port, { family = "inet6" })
+
+    assert.equal("127.0.0.1", (s:getpeername()))
+    assert.is_nil(none)
+    assert.equal("EAI_ADDRFAMILY", err.code)
+  end)
+
+  it("gives up after its timeout", function()
+    local _ <close>, host, port = full()
+    local began = net.now()
+
+    local s, err = net.connect(host, port, { timeout = 0.05 })
+
+    assert.is_nil(s)
+    assert.equal("TIMEOUT", err.code)
+    assert.equal("connect", err.op)
+    assert.equal(host, err.address)
+    assert.equal(port, err.port)
+    assert.is_true(err.ms >= 40)
+    assert.is_true(net.now() - began < 2)
+  end)
+
+  it("gives up after its timeout for a name too", function()
+    local _ <close>, _, port = full()
+
+    local s, err = net.connect("localhost", port, { timeout = 0.1, family = "inet" })
+
+    assert.is_nil(s)
+    assert.equal("TIMEOUT", err.code)
+    assert.equal("localhost", err.host)
+  end)
+
+  it("gives up at the deadline around it", function()
+    local _ <close>, host, port = full()
+
+    local s, err = net.timeout(0.05, net.connect, host, port)
+
+    assert.is_nil(s)
+    assert.equal("TIMEOUT", err.code)
+  end)
+
+  it("can be canceled, and leaves no socket", function()
+    local _ <close>, host, port = full()
+    local task = net.spawn(net.connect, host, port)
+    net.sleep(0)
+
+    task:cancel()
+
+    local s, err = task:join(5)
+    assert.is_nil(s)
+    assert.equal("CANCELED", err.code)
+    collectgarbage()
+  end)
+
+  it("says that a network is unreachable", function()
+    local out, err = isolated("ip link set lo up", [[
+      local s, err = net.connect("192.0.2.1", 80, { timeout = 5 })
+      print(s, err.code, err.kind, err)
+      local six, e = net.connect("2001:db8::1", 80, { timeout = 5 })
+      print(six, e.code)
+      local u <close> = net.udp {}
+      local n, f = u:sendto("x", "192.0.2.1", 9)
+      print(n, f.code)
+    ]])
+
+    assert.equal("", err)
+    assert.equal("nil\tENETUNREACH\tunreachable\tconnect 192.0.2.1:80: network is unreachable (ENETUNREACH)\n" ..
+      "nil\tENETUNREACH\nnil\tENETUNREACH\n", out)
+  end)
+
+  it("says what a route says", function()
+    local out, err = isolated("ip link set lo up; ip route add unreachable 192.0.2.0/24; " ..
+      "ip route add prohibit 198.51.100.0/24; ip route add blackhole 203.0.113.0/24", [[
+      for _, host in ipairs { "192.0.2.1", "198.51.100.1", "203.0.113.1" } do
+        local s, err = net.connect(host, 80, { timeout = 5 })
+        print(err.code, err.kind)
+      end
+    ]])
+
+    assert.equal("", err)
+    assert.equal("EHOSTUNREACH\tunreachable\nEACCES\tpermission\nEINVAL\taddress\n", out)
+  end)
+
+  it("waits for a host that never answers no longer than its timeout", function()
+    local out = isolated("ip link add v0 type veth peer name v1 && ip addr add 192.0.2.1/24 dev v0 && " ..
+      "ip link set v0 up && ip link set v1 up && " ..
+      "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent && echo ready", [[
+      local began = net.now()
+      local s, err = net.connect("192.0.2.9", 80, { timeout = 0.3 })
+      print(s, err.code, err.address, net.now() - began > 0.2 and net.now() - began < 2)
+    ]])
+    if not out:find "ready" then pending "no veth here" end
+
+    assert.equal("ready\nnil\tTIMEOUT\t192.0.2.9\ttrue\n", out)
+  end)
+
+  it("binds to a source", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local host, port = server:getsockname()
+
+    local s <close> = assert(net.connect(host, port, { source = "127.0.0.9" }))
+
+    local accepted <close> = assert(server:accept(5))
+    assert.equal("127.0.0.9", (accepted:getpeername()))
+    assert.truthy(s)
+  end)
+
+  it("reports a source that is not of this machine", function()
+    local s, err = net.connect("127.0.0.1", 9, { source = "192.0.2.1" })
+
+    assert.is_nil(s)
+    assert.equal("EADDRNOTAVAIL", err.code)
+  end)
+
+  it("hands the limits to the stream", function()
+    local server <close> = peer.once(function(s) s:write "12345\n" end)
+    local s <close> = assert(net.connect(server.host, server.port, { max_line = 4 }))
+
+    local _, err = s:read()
+
+    assert.equal("TOOBIG", err.code)
+  end)
+
+  local misuse = {
+    { "no host" }, { "a host that is a number", 127, 80 }, { "a table for a host", {}, 80 }, { "a boolean", true, 80 },
+    { "a NUL in the host", "127.0.0.1\0x", 80 }, { "a NUL in a name", "localhost\0", 80 }, { "no port", "127.0.0.1" },
+    { "a port too high", "127.0.0.1", 65536 }, { "a negative port", "127.0.0.1", -1 },
+    { "half a port", "127.0.0.1", 1.5 }, { "a port with a blank", "127.0.0.1", "80 " },
+    { "a port too high for a name", "localhost", 65536 },
+    { "options that are no table", "127.0.0.1", 80, 5 },
+    { "a timeout of NaN", "127.0.0.1", 80, { timeout = 0 / 0 } },
+    { "an infinite timeout", "127.0.0.1", 80, { timeout = math.huge } },
+    { "a negative timeout", "127.0.0.1", 80, { timeout = -1 } },
+    { "a timeout that is text", "127.0.0.1", 80, { timeout = "1" } },
+    { "a timeout of NaN for a name", "localhost", 80, { timeout = 0 / 0 } },
+    { "an unknown option", "127.0.0.1", 80, { nodely = true } },
+    { "an unknown option for a name", "localhost", 80, { nodely = true } },
+    { "an option without a name", "127.0.0.1", 80, { "nodelay" } },
+    { "an option of listen", "127.0.0.1", 80, { backlog = 5 } },
+    { "a boolean option that is a number", "127.0.0.1", 80, { nodelay = 1 } },
+    { "a size that is negative", "127.0.0.1", 80, { rcvbuf = -1 } },
+    { "a family that is none", "127.0.0.1", 80, { family = "ipv4" } },
+    { "a type that is none", "127.0.0.1", 80, { type = "tcp" } },
+  }
+  for _, case in ipairs(misuse) do
+    it(("raises for %s, at the caller's line"):format(case[1]), function()
+      local ok, message = pcall(function()
+        local s = net.connect(table.unpack(case, 2, 4))
+        return s
+      end)
+
+      assert.is_false(ok)
+      assert.matches("^spec/lualib/dial_spec.lua:%d+: bad argument #%d to 'connect'", message)
+      collectgarbage()
+    end)
+  end
+
+  it("suggests the option that was meant", function()
+    local _, message = pcall(net.connect, "127.0.0.1", 80, { timeot = 1 })
+
+    assert.matches('unknown option "timeot" (did you mean "timeout"?)', message, 1, true)
+  end)
+
+  it("shortens a wrong value in its message", function()
+    local _, message = pcall(net.connect, "127.0.0.1", ("9"):rep(1 << 20))
+
+    assert.is_true(#message < 300)
+  end)
+end)
+
+describe("connect on a socket", function()
+  it("is refused once it is connected", function()
+    local server <close> = peer.echo()
+    local s <close> = assert(net.connect(server.host, server.port))
+
+    local ok, err = s:connect(server.host, server.port)
+
+    assert.is_nil(ok)
+    assert.equal("EISCONN", err.code)
+  end)
+
+  it("takes no names", function()
+    local s <close> = assert(net.socket "inet")
+
+    local ok, err = s:connect("localhost", 80)
+
+    assert.is_nil(ok)
+    assert.equal("EAI_NONAME", err.code)
+  end)
+
+  it("works again after a refusal", function()
+    local server <close> = peer.echo()
+    local s <close> = assert(net.socket "inet")
+    local _, err = s:connect("127.0.0.1", free())
+    assert.equal("ECONNREFUSED", err.code)
+
+    assert.equal(s, s:connect(server.host, server.port, 5))
+
+    s:write "again\n"
+    assert.equal("again", s:read())
+  end)
+
+  it("goes on after a timeout of 0", function()
+    local server <close> = peer.echo()
+    local s <close> = assert(net.socket "inet")
+    local ok, err = s:connect(server.host, server.port, 0)
+    if not ok then assert.equal("TIMEOUT", err.code) end
+
+    if not ok then assert.equal(s, s:connect(server.host, server.port, 5)) end
+
+    s:write "on\n"
+    assert.equal("on", s:read())
+  end)
+
+  it("is refused on a listener", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+
+    assert.is_nil(server.connect)
+  end)
+
+  it("of another family is refused", function()
+    local s <close> = assert(net.socket "unix")
+
+    local ok, err = s:connect("127.0.0.1", 80)
+
+    assert.is_nil(ok)
+    assert.is_true(err.code == "EINVAL" or err.code == "EAFNOSUPPORT", err.code)
+  end)
+end)
+
+describe("net.listen", function()
+  it("takes a name", function()
+    local server <close> = assert(net.listen("localhost", 0))
+
+    local host, port = server:getsockname()
+
+    assert.is_true(host == "127.0.0.1" or host == "::1")
+    local s <close> = assert(net.connect(host, port))
+    assert.truthy(s)
+  end)
+
+  it("says when a name is none", function()
+    local s, err = net.listen("10.0.0.256", 0)
+
+    assert.is_nil(s)
+    assert.equal("EAI_NONAME", err.code)
+  end)
+
+  it("obeys family without a host", function()
+    local server <close> = assert(net.listen(nil, 0, { family = "inet" }))
+
+    assert.equal("0.0.0.0", (server:getsockname()))
+  end)
+
+  local misuse = {
+    { "a host that is a number", 127, 80 }, { "a NUL in the host", "127.0.0.1\0", 80 }, { "no port", "127.0.0.1" },
+    { "no port and no host" }, { "a port too high", nil, 65536 }, { "options that are no table", nil, 0, 5 },
+    { "an unknown option", nil, 0, { backlogs = 1 } }, { "an option of connect", nil, 0, { source = "127.0.0.1" } },
+    { "a negative backlog", nil, 0, { backlog = -1 } }, { "a backlog that is text", "localhost", 0, { backlog = "1" } },
+    { "a boolean that is text", nil, 0, { v6only = "yes" } }, { "a family that is none", nil, 0, { family = "ip" } },
+  }
+  for _, case in ipairs(misuse) do
+    it(("raises for %s, at the caller's line"):format(case[1]), function()
+      local ok, message = pcall(function()
+        local s = net.listen(table.unpack(case, 2, 4))
+        return s
+      end)
+
+      assert.is_false(ok)
+      assert.matches("^spec/lualib/dial_spec.lua:%d+: bad argument #%d to 'listen'", message)
+      collectgarbage()
+    end)
+  end
+
+  it("leaves nothing behind when it fails", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local host, port = server:getsockname()
+
+    for _ = 1, 20 do
+      local s, err = net.listen(host, port)
+      assert.is_nil(s)
+      assert.equal("EADDRINUSE", err.code)
+    end
+  end)
+
+  it("refuses a path whose directory is not there", function()
+    local s, err = net.listen "unix:/nonexistent/dir/s"
+
+    assert.is_nil(s)
+    assert.equal("ENOENT", err.code)
+    assert.equal("unix:/nonexistent/dir/s", err.address)
+  end)
+
+  it("takes the options of a unix path in the place of the port", function()
+    local directory <close> = connected.directory()
+
+    local server <close> = assert(net.listen("unix:" .. directory.name .. "/s", { backlog = 1 }))
+
+    assert.equal("net.listener", tostring(server):match "^[%w.]+")
+  end)
+end)
