@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -291,26 +290,12 @@ static int socket_fromfd (lua_State *L) {
 
 /* ---- connect, bind, listen */
 
-static bool writable (int fd) {
-  struct pollfd p = {fd, POLLOUT, 0};
-  return poll(&p, 1, 0) == 1;
-}
-
 /* What reading said before there was a connection is over. */
 static int connected (lua_State *L, nl_stream *s) {
   s->pending = 0;
-  s->ended = s->drained = false;
+  s->connecting = s->ended = s->drained = false;
   lua_pushvalue(L, 1);
   return 1;
-}
-
-static int connectresult (lua_State *L, nl_stream *s, const nl_address *a) {
-  int number = 0;
-  socklen_t len = sizeof number;
-  if (!writable(s->handle.fd)) return NL_AGAIN;
-  if (getsockopt(s->handle.fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0) number = errno;
-  s->connecting = false;
-  return number != 0 ? failedat(L, "connect", number, a) : connected(L, s);
 }
 
 /* A full unix backlog is EAGAIN and nothing tells when there is room again. */
@@ -320,22 +305,23 @@ static int connectlater (nl_wait *w, nl_stream *s, int number) {
   return NL_AGAIN;
 }
 
-/* s:connect(address, port, [timeout]) -> s | nil, err */
+/* s:connect(address, port, [timeout]) -> s | nil, err. How it ended is asked of connect itself: after
+ * SO_ERROR the next call would still be told of this one. */
 static int handle_connect_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
   nl_address a;
   if (s->handle.base.class == &listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
   int bad = getaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
-  if (s->connecting) return connectresult(L, s, &a);
   if (matchfamily(L, s, &a) < 0) return failedat(L, "connect", errno, &a);
   int result = nl_connect(s->handle.fd, &a);
   int number = errno;
-  if (result < 0) {
-    bool later = number == EINPROGRESS || number == EINTR || number == EAGAIN;
-    return later ? connectlater(w, s, number) : failedat(L, "connect", number, &a);
+  if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
+  if (number == EINPROGRESS || number == EALREADY || number == EINTR || number == EAGAIN) {
+    return connectlater(w, s, number);
   }
-  return connected(L, s);
+  s->connecting = false;
+  return failedat(L, "connect", number, &a);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 

@@ -90,16 +90,18 @@ static int again (lua_State *L, nl_task *t) {
 
 /* ---- blocked: Lua cannot yield here */
 
-static int milliseconds (double until) {
-  double left = until - nl_now();
-  if (left <= 0) return 0;
-  return left > 3600 ? 3600000 : (int)ceil(left * 1000);
-}
-
-static void pollone (const nl_wait *w, double until) {
+/* ^C is let through only inside ppoll: one that came before is seen, one that comes now ends the call. */
+static void pollone (nl_runtime *rt, const nl_wait *w, double until) {
   struct pollfd p = {-1, w->call->side == NL_WRITE ? POLLOUT : POLLIN, 0};
+  double left = until == NL_FOREVER ? 0 : fmax(until - nl_now(), 0);
+  struct timespec ts = {(time_t)left, (long)((left - floor(left)) * 1e9)};
+  sigset_t interrupt, usual;
+  (void)sigemptyset(&interrupt);
+  (void)sigaddset(&interrupt, SIGINT);
+  (void)pthread_sigmask(SIG_BLOCK, &interrupt, &usual);
   if (sided(w) && w->after < 0) p.fd = handle(w)->fd;
-  (void)poll(&p, 1, until == NL_FOREVER ? -1 : milliseconds(until)); /* EINTR: looks again */
+  if (rt->interrupt == 0) (void)ppoll(&p, 1, until == NL_FOREVER ? NULL : &ts, &usual);
+  (void)pthread_sigmask(SIG_SETMASK, &usual, NULL);
 }
 
 static int block (lua_State *L, nl_wait *w) {
@@ -111,7 +113,7 @@ static int block (lua_State *L, nl_wait *w) {
                            "cannot yield", w->call->op);
     }
     if (w->job != NULL) (void)nl_jobblock(rt, w->job, fmin(retry, w->deadline));
-    else pollone(w, fmin(retry, w->deadline));
+    else pollone(rt, w, fmin(retry, w->deadline));
     nl_checkinterrupt(L);
     double now = nl_now();
     w->elapsed = now >= retry;

@@ -1,7 +1,7 @@
 /*
  * worker.c: threads for the calls that can only block. The pool grows to a cap; a job that nobody waits
- * for any more is skipped if it has not begun and freed by the worker if it has; exit never waits for a
- * worker that is stuck.
+ * for any more is taken back if it has not begun and freed by the worker if it has; exit never waits for
+ * a worker that is stuck.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@ struct nl_pool {
   nl_runtime *rt; /* NULL: shut down */
   nl_job *first, *last;
   nl_job *finished; /* to be told to the tasks */
-  int threads, idle;
+  int threads, idle, queued;
 };
 
 static void runjob (nl_pool *pool, nl_job *job) {
@@ -41,6 +41,16 @@ static void runjob (nl_pool *pool, nl_job *job) {
   (void)pthread_cond_broadcast(&pool->done);
 }
 
+static void unqueue (nl_pool *pool, nl_job *job) {
+  nl_job *before = NULL;
+  for (nl_job *j = pool->first; j != job; j = j->next) before = j;
+  if (before != NULL) before->next = job->next;
+  else pool->first = job->next;
+  if (pool->last == job) pool->last = before;
+  job->next = NULL;
+  pool->queued--;
+}
+
 static void *worker (void *arg) {
   nl_pool *pool = arg;
   (void)pthread_mutex_lock(&pool->lock);
@@ -51,11 +61,8 @@ static void *worker (void *arg) {
       pool->idle--;
     }
     nl_job *job = pool->first;
-    pool->first = job->next;
-    if (pool->first == NULL) pool->last = NULL;
-    job->next = NULL;
-    if (job->state == ABANDONED) job->free(job);
-    else runjob(pool, job);
+    unqueue(pool, job);
+    runjob(pool, job);
   }
   return NULL;
 }
@@ -91,6 +98,7 @@ static int addthread (nl_pool *pool) {
 int nl_submit (lua_State *L, nl_job *job) {
   nl_runtime *rt = nl_rt(L);
   if (!nl_loopready(rt)) return errno; /* a job may end before anybody waits for it */
+  if (!nl_loopready(rt)) return errno; /* before the first job can end, or nobody would hear of it */
   if (rt->pool == NULL) rt->pool = makepool(rt);
   nl_pool *pool = rt->pool;
   if (pool == NULL) return ENOMEM;
@@ -99,12 +107,13 @@ int nl_submit (lua_State *L, nl_job *job) {
   job->state = WAITING;
   (void)pthread_mutex_lock(&pool->lock);
   int status = 0;
-  if (pool->idle == 0 && pool->threads < MOST) status = addthread(pool);
+  if (pool->idle <= pool->queued && pool->threads < MOST) status = addthread(pool);
   if (status == 0 || pool->threads > 0) {
     status = 0;
     if (pool->last != NULL) pool->last->next = job;
     else pool->first = job;
     pool->last = job;
+    pool->queued++;
     (void)pthread_cond_signal(&pool->work);
   }
   (void)pthread_mutex_unlock(&pool->lock);
@@ -142,8 +151,9 @@ void nl_jobdrop (void *arg) {
   nl_job *job = arg;
   nl_pool *pool = job->pool;
   (void)pthread_mutex_lock(&pool->lock);
-  bool ours = job->state == FINISHED;
-  if (ours) forgetfinished(pool, job);
+  bool ours = job->state != RUNNING;
+  if (job->state == WAITING) unqueue(pool, job);
+  if (job->state == FINISHED) forgetfinished(pool, job);
   job->state = ABANDONED;
   (void)pthread_mutex_unlock(&pool->lock);
   if (ours) job->free(job);

@@ -117,7 +117,7 @@ local function listenon(address, port, options)
   return nil, err
 end
 
-local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true }
+local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true, EAI_ADDRFAMILY = true }
 
 ---Listens for streams. Without a host it takes IPv4 and IPv6 connections on every interface.
 ---@async

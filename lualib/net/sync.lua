@@ -143,7 +143,7 @@ semaphore.__name = "net.semaphore"
 ---```
 function sync.semaphore(n)
   check.integer("semaphore", 1, n, 1, 1000000)
-  return setmetatable({ free = n, waiters = waitlist() }, semaphore)
+  return setmetatable({ limit = n, free = n, waiters = waitlist() }, semaphore)
 end
 
 ---Takes a permit, in the order of asking.
@@ -166,7 +166,7 @@ function semaphore:acquire(timeout)
   return taken, err
 end
 
----Gives a permit back; it goes straight to the task that has waited longest.
+---Gives a permit back; it goes straight to the task that has waited longest. One more than were taken raises.
 ---@return true
 ---```lua
 ---local one = net.semaphore(1)
@@ -175,7 +175,9 @@ end
 ---assert(one:acquire(0))
 ---```
 function semaphore:release()
-  if not self.waiters:wake(true) then self.free = self.free + 1 end
+  if self.waiters:wake(true) then return true end
+  if self.free == self.limit then error("semaphore released more often than acquired", 2) end
+  self.free = self.free + 1
   return true
 end
 

@@ -64,7 +64,7 @@ describe("net.connect", function()
     assert.equal("127.0.0.1", (s:getpeername()))
   end)
 
-  for _, host in ipairs { "10.0.0.256", "1.2.3.4.5", "999", "1.2.3.0x100000000", "256.256.256.256." } do
+  for _, host in ipairs { "10.0.0.256", "1.2.3.4.5", "1.2.3.0x100000000", "256.256.256.256." } do
     it(("says at once that %s is no address"):format(host), function()
       local began = net.now()
 

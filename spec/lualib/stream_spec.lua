@@ -262,7 +262,7 @@ describe("serve", function()
       print(task:join(5))
     ]]
 
-    assert.equal("good\n\n\n\nstill good\n\ntrue\n", out)
+    assert.equal("good\n\n\nstill good\n\ntrue\n", out)
     assert.equal(0, status)
     assert.matches("handler broke", err, 1, true)
     assert.matches("stack traceback", err, 1, true)
@@ -384,20 +384,21 @@ describe("serve", function()
     assert.matches("^rests.* served all\ntrue\n$", out)
   end)
 
-  for _, wrong in ipairs { { 1 }, {}, { echo, 5 }, { echo, { limit = 0 } }, { echo, { limit = 1.5 } },
-    { echo, { limit = "3" } }, { echo, { limits = 3 } } } do
-    it("raises for wrong arguments: " .. tostring(wrong[1]):gsub(":.*", "") .. " " ..
-      tostring(type(wrong[2]) == "table" and tostring(next(wrong[2])) .. tostring(select(2, next(wrong[2]))) or wrong[2]),
-      function()
-        local server <close> = assert(net.listen("127.0.0.1", 0))
+  for claim, wrong in pairs {
+    ["a handler that is none"] = { 1 }, ["no handler"] = {}, ["options that are no table"] = { echo, 5 },
+    ["a limit of 0"] = { echo, { limit = 0 } }, ["a limit with a fraction"] = { echo, { limit = 1.5 } },
+    ["a limit that is text"] = { echo, { limit = "3" } }, ["an unknown option"] = { echo, { limits = 3 } },
+  } do
+    it("raises for " .. claim, function()
+      local server <close> = assert(net.listen("127.0.0.1", 0))
 
-        local ok, message = pcall(function()
-          local done = server:serve(table.unpack(wrong, 1, 2))
-          return done
-        end)
-
-        assert.is_false(ok)
-        assert.matches("^spec/.*'serve'", message)
+      local ok, message = pcall(function()
+        local done = server:serve(table.unpack(wrong, 1, 2))
+        return done
       end)
+
+      assert.is_false(ok)
+      assert.matches("^spec/.*'serve'", message)
+    end)
   end
 end)

@@ -475,6 +475,15 @@ describe("misuse", function()
     it("is refused: " .. name, function() refused(call) end)
   end
 
+  it("is refused: more releases than acquires", function()
+    local one = net.semaphore(1)
+
+    assert.error_matches(function() one:release() end, "released more often than acquired")
+
+    one:acquire()
+    assert.is_true(one:release())
+  end)
+
   for name, call in pairs {
     ["channel:send"] = function() net.channel():send(1, -1) end,
     ["channel:receive"] = function() net.channel():receive "x" end,

@@ -191,7 +191,8 @@ describe("netlua tour", function()
     it("takes its server and files with it when it ends by SIG" .. signal, function()
       local dir <close> = server.folder()
       local path = impostor(dir, ([[
-        kill -%s $(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)
+        tour=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)
+        grep -q netlua /proc/$tour/comm && kill -%s $tour
         exec sleep 30
       ]]):format(signal))
 

@@ -1,0 +1,68 @@
+local compile = require "compile"
+local netlua = require "netlua"
+
+local WRAPPED = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free"
+local COLLECTING = 'collectgarbage("incremental", 1, 1000, 1)\n'
+
+local function read(name)
+  local file <close> = assert(io.open(name))
+  return file:read "a"
+end
+
+local function scriptfile(text)
+  local name = os.tmpname()
+  local file <close> = assert(io.open(name, "w"))
+  file:write(text)
+  return name
+end
+
+describe("running out of memory", function()
+  local program, script, collecting
+
+  setup(function()
+    program = compile.program("spec/support/oom.c", WRAPPED)
+    script = scriptfile(read "spec/support/oom.lua")
+    collecting = scriptfile(COLLECTING .. read "spec/support/oom.lua")
+  end)
+
+  teardown(function()
+    for _, name in ipairs { program or script, script, collecting } do os.remove(name) end
+  end)
+
+  -- One failure alone never shows: Lua collects and tries again. With collections all the time, the script
+  -- is slow, and Lua itself loses a finalizer when even its call finds no memory.
+  local sweeps = {
+    { claim = "goes unnoticed when a collection helps", mode = "single" },
+    { claim = "leaves nothing behind, wherever it strikes", mode = "pair" },
+    { claim = "leaves nothing behind when it lasts to the end", mode = "all" },
+    { claim = "goes unnoticed while finalizers run all the time", mode = "single", collecting = true, step = 3 },
+  }
+  for _, sweep in ipairs(sweeps) do
+    it(sweep.claim, function()
+      if not program then return pending "the objects of this build are not there" end
+
+      local out, err, status = netlua.shell(("%s %s %s 1 %d"):format(program, sweep.mode,
+        sweep.collecting and collecting or script, sweep.step or 1), 55)
+
+      local sites, fine, failures = out:match "sites (%d+), ok (%d+), failures (%d+)"
+      assert.equal("", err)
+      assert.equal(0, status)
+      assert.is_true(tonumber(sites) > 500)
+      assert.equal(sites, fine)
+      assert.equal("0", failures)
+    end)
+  end
+
+  it("is told by the sweep itself when a descriptor leaks", function()
+    if not program then return pending "the objects of this build are not there" end
+    local leak = scriptfile "local socket = require 'net.core.socket' io.popen 'sleep 0'\n_G.kept = io.stdout\n" ..
+      "local a = net.pair() a:settimeout(0) os.exit = nil error 'on purpose'"
+
+    local _, err, status = netlua.shell(("%s single %s 100000"):format(program, leak))
+    os.remove(leak)
+
+    assert.equal(1, status)
+    assert.matches("on purpose", err, 1, true)
+    assert.matches("failures of the script itself", err, 1, true)
+  end)
+end)

@@ -1,0 +1,57 @@
+-- compile: builds the C helpers of the specs with the flags of this build and, where asked for, its objects.
+
+local netlua = require "netlua"
+
+local compile = {}
+
+local function output(command)
+  local pipe <close> = assert(io.popen(command))
+  return (pipe:read "a":gsub("%s+$", ""))
+end
+
+-- Where the objects of the program that runs lie: beside it, or in build/.
+local function objects()
+  local dir = netlua.program:match "^(.*)/" or "."
+  for _, folder in ipairs { dir, dir .. "/build" } do
+    local file = io.open(folder .. "/runtime/state.o")
+    if file then
+      file:close()
+      return folder
+    end
+  end
+end
+
+local function sanitized()
+  local file <close> = assert(io.open(netlua.program, "rb"))
+  return file:read "a":find("__asan_init", 1, true) and "SAN=1 " or ""
+end
+
+-- The Makefile's own variables, so that they are kept in one place.
+local function flags(names)
+  return output(("make -s --no-print-directory %s--eval='spec-flags: ; @echo $(%s)' spec-flags"):format(
+    sanitized(), table.concat(names, ") $(")))
+end
+
+local function run(command)
+  local out, err, status = netlua.shell(command, 60)
+  assert(status == 0, out .. err)
+end
+
+---A module for `require`, from one C file. Returns the name of the file.
+function compile.module(source)
+  local name = os.tmpname()
+  run(("cc -shared -fPIC %s -o %s %s"):format(flags { "ALL_CFLAGS" }, name, source))
+  return name
+end
+
+---A program from one C file and every object of netlua but main.o; nil where the objects are not there.
+function compile.program(source, options)
+  local dir = objects()
+  if not dir then return nil end
+  local name = os.tmpname()
+  run(("cc %s %s %s -o %s %s $(ls %s/runtime/*.o %s/bindings/*.o | grep -v /main.o) %s/embedded.o %s"):format(
+    flags { "ALL_CFLAGS" }, flags { "ALL_LDFLAGS" }, options, name, source, dir, dir, dir, flags { "LIBS" }))
+  return name
+end
+
+return compile
