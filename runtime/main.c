@@ -250,7 +250,7 @@ static int getargs (lua_State *L) {
   int n = (int)luaL_len(L, 1);
   luaL_checkstack(L, n + 3, "too many arguments to script");
   for (int i = 1; i <= n; i++) lua_rawgeti(L, 1, i);
-  return n;
+  return n > 0 ? n : 0;
 }
 
 /* Runs the chunk, or the chunk and the first argument, on top of the stack with the arguments. */

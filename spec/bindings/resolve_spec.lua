@@ -4,13 +4,15 @@ describe("net.getaddrinfo", function()
   it("gives a numeric address back", function()
     local list = assert(net.getaddrinfo("127.0.0.1", 80, { socktype = "stream" }))
 
-    assert.same({ { family = "inet", socktype = "stream", protocol = 6, address = "127.0.0.1", port = 80 } }, list)
+    assert.same({ { family = "inet", socktype = "stream", protocol = 6, address = "127.0.0.1",
+      port = 80 } }, list)
   end)
 
   it("gives a numeric IPv6 address back", function()
     local list = assert(net.getaddrinfo("::1", "443", { socktype = "dgram" }))
 
-    assert.same({ { family = "inet6", socktype = "dgram", protocol = 17, address = "::1", port = 443 } }, list)
+    assert.same({ { family = "inet6", socktype = "dgram", protocol = 17, address = "::1", port = 443 } },
+      list)
   end)
 
   it("gives every type of socket when none is asked for", function()
@@ -41,7 +43,8 @@ describe("net.getaddrinfo", function()
 
   it("reads the forms of inet_aton as addresses", function()
     for text, address in pairs {
-      ["127.1"] = "127.0.0.1", ["0x7f000001"] = "127.0.0.1", ["2130706433"] = "127.0.0.1", ["010.0.0.1"] = "8.0.0.1",
+      ["127.1"] = "127.0.0.1", ["0x7f000001"] = "127.0.0.1", ["2130706433"] = "127.0.0.1",
+      ["010.0.0.1"] = "8.0.0.1",
     } do
       assert.equal(address, assert(net.getaddrinfo(text, nil, { numeric = true }))[1].address)
     end
@@ -49,7 +52,8 @@ describe("net.getaddrinfo", function()
 
   it("without a host gives the loopback address, or the wildcard for a server", function()
     local loopback = assert(net.getaddrinfo(nil, 80, { family = "inet", socktype = "stream" }))
-    local wildcard = assert(net.getaddrinfo(nil, 80, { family = "inet", socktype = "stream", passive = true }))
+    local wildcard = assert(net.getaddrinfo(nil, 80,
+      { family = "inet", socktype = "stream", passive = true }))
 
     assert.equal("127.0.0.1", loopback[1].address)
     assert.equal("0.0.0.0", wildcard[1].address)
@@ -72,7 +76,8 @@ describe("net.getaddrinfo", function()
     ["an address that is none"] = { "EAI_NONAME", "10.0.0.256", nil, { numeric = true } },
     ["a name where an address must be"] = { "EAI_NONAME", "localhost", nil, { numeric = true } },
     ["nothing at all"] = { "EAI_NONAME", nil, nil },
-    ["a service that does not exist"] = { "EAI_SERVICE", "127.0.0.1", "no-such-service", { socktype = "stream" } },
+    ["a service that does not exist"] = { "EAI_SERVICE", "127.0.0.1", "no-such-service",
+      { socktype = "stream" } },
     ["a port with a blank"] = { "EAI_SERVICE", "127.0.0.1", "80 ", { socktype = "stream" } },
     ["a family that names no hosts"] = { "EAI_FAMILY", "127.0.0.1", nil, { family = "unix" } },
     ["an address of the other family"] = { "EAI_ADDRFAMILY", "127.0.0.1", nil, { family = "inet6" } },
@@ -90,13 +95,16 @@ describe("net.getaddrinfo", function()
   end
 
   for _, wrong in ipairs {
-    { {} }, { 1 }, { true }, { "a\0b" }, { "x", -1 }, { "x", 65536 }, { "x", 1.5 }, { "x", {} }, { "x", "8\0000" },
-    { "x", 1, "inet" }, { "x", 1, { family = "inet5" } }, { "x", 1, { family = "ip6" } }, { "x", 1, { family = true } },
+    { {} }, { 1 }, { true }, { "a\0b" }, { "x", -1 }, { "x", 65536 }, { "x", 1.5 }, { "x", {} },
+    { "x", "8\0000" },
+    { "x", 1, "inet" }, { "x", 1, { family = "inet5" } }, { "x", 1, { family = "ip6" } },
+    { "x", 1, { family = true } },
     { "x", 1, { socktype = "dgarm" } }, { "x", 1, { socktype = {} } }, { "x", 1, { numeric = 1 } },
     { "x", 1, { famly = "inet" } }, { "x", 1, { "inet" } },
   } do
     local third = type(wrong[3]) == "table" and ("{ %s = %s }"):format(next(wrong[3])) or tostring(wrong[3])
-    it(("raises for (%s, %s, %s)"):format(tostring(wrong[1]):gsub(":.*", ""), tostring(wrong[2]):gsub(":.*", ""),
+    it(("raises for (%s, %s, %s)"):format(tostring(wrong[1]):gsub(":.*", ""),
+      tostring(wrong[2]):gsub(":.*", ""),
       third), function()
       local ok, message = pcall(function()
         local list = net.getaddrinfo(table.unpack(wrong, 1, 3))

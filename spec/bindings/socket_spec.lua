@@ -40,8 +40,10 @@ end
 
 describe("net.socket", function()
   for _, case in ipairs {
-    { "inet", "stream", "net.stream" }, { "inet6", "stream", "net.stream" }, { "unix", "stream", "net.stream" },
-    { "inet", "dgram", "net.datagram" }, { "unix", "dgram", "net.datagram" }, { "unix", "seqpacket", "net.datagram" },
+    { "inet", "stream", "net.stream" }, { "inet6", "stream", "net.stream" },
+    { "unix", "stream", "net.stream" },
+    { "inet", "dgram", "net.datagram" }, { "unix", "dgram", "net.datagram" },
+    { "unix", "seqpacket", "net.datagram" },
     { net.AF_INET, net.SOCK_STREAM, "net.stream" }, { net.AF_UNIX, net.SOCK_DGRAM, "net.datagram" },
     { "inet", nil, "net.stream" },
   } do
@@ -131,7 +133,8 @@ describe("the port of an address", function()
   }
   for name, make in pairs(makers) do
     for _, wrong in ipairs {
-      65536, -1, 1.5, 0 / 0, math.huge, "80 ", " 80", "+80", "0x50", "65536", "", "http", "8\0000", true, {}, "000080",
+      65536, -1, 1.5, 0 / 0, math.huge, "80 ", " 80", "+80", "0x50", "65536", "", "http", "8\0000", true,
+      {}, "000080",
     } do
       it(("%s raises in %s"):format(type(wrong) == "string" and ("%q"):format(wrong) or
         tostring(wrong):gsub(":.*", ""), name), function()
@@ -289,7 +292,8 @@ s.close()']]):format(host, port)))
       local acceptor = net.spawn(server.accept, server)
       local cpu = os.clock()
       net.sleep(1)
-      io.write(acceptor:status(), " ", os.clock() - cpu < 0.2 and "rests" or "spins " .. os.clock() - cpu, " ")
+      io.write(acceptor:status(), " ", os.clock() - cpu < 0.2 and "rests" or "spins " .. os.clock() - cpu,
+        " ")
       held[1]:close()
       local s, err = acceptor:join(5)
       print(s and "goes on" or err)
@@ -566,7 +570,8 @@ describe("unix sockets", function()
   it("replace the file of a server that is gone", function()
     local directory <close> = connected.directory()
     local path = directory.name .. "/s"
-    assert(os.execute(("%s -e 'assert(net.listen(\"unix:%s\")) os.exit(0, false)'"):format(netlua.program, path)))
+    assert(os.execute(("%s -e 'assert(net.listen(\"unix:%s\")) os.exit(0, false)'"):format(netlua.program,
+      path)))
     if not lfs.attributes(path) then -- closed in order after all
       local stale = assert(net.socket("unix"))
       assert(stale:bind("unix:" .. path))
@@ -934,7 +939,8 @@ describe("UDP", function()
   end)
 
   for _, options in ipairs {
-    { family = "inet5" }, { family = 4 }, { famly = "inet" }, { broadcast = 1 }, { rcvbuf = -1 }, { rcvbuf = "1" },
+    { family = "inet5" }, { family = 4 }, { famly = "inet" }, { broadcast = 1 }, { rcvbuf = -1 },
+    { rcvbuf = "1" },
     { source = 1 }, { source = "127.0.0.1\0" }, { 1 },
   } do
     local field, value = next(options)
@@ -954,11 +960,14 @@ describe("UDP", function()
   end)
 
   for _, call in ipairs {
-    { "recv", 0 }, { "recv", -1 }, { "recv", 1.5 }, { "recv", (1 << 24) + 1 }, { "recv", 1, -1 }, { "recvfrom", 0 },
-    { "send", {} }, { "send" }, { "sendto", "x" }, { "sendto", "x", "127.0.0.1" }, { "sendto", nil, "127.0.0.1", 9 },
+    { "recv", 0 }, { "recv", -1 }, { "recv", 1.5 }, { "recv", (1 << 24) + 1 }, { "recv", 1, -1 },
+    { "recvfrom", 0 },
+    { "send", {} }, { "send" }, { "sendto", "x" }, { "sendto", "x", "127.0.0.1" },
+    { "sendto", nil, "127.0.0.1", 9 },
     { "sendto", "x", "127.0.0.1", 9, "1" }, { "shutdown", "x" },
   } do
-    it(("raises for wrong arguments: %s"):format(table.concat({ tostring(call[1]), tostring(call[2]):gsub(":.*", ""),
+    it(("raises for wrong arguments: %s"):format(table.concat({ tostring(call[1]),
+      tostring(call[2]):gsub(":.*", ""),
       tostring(call[3]), tostring(call[4]), tostring(call[5]) }, " ")), function()
       local s <close> = udp()
 
@@ -1002,7 +1011,8 @@ describe("net.fromfd", function()
     held:write "one\ntwo\n"
     held:flush()
     -- Lua's own file keeps its descriptor: the number is looked up and a second name opened through a child.
-    local out = netlua.shell(("%%s -e 'local s = assert(net.fromfd(3)) print(s:read(), s:read())' 3<%s"):format(fifo))
+    local script = "local s = assert(net.fromfd(3)) print(s:read(), s:read())"
+    local out = netlua.shell(("%%s -e '%s' 3<%s"):format(script, fifo))
     os.remove(fifo)
 
     assert.equal("one\ttwo\n", out)

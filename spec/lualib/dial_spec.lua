@@ -196,7 +196,8 @@ describe("net.connect", function()
     ]])
 
     assert.equal("", err)
-    assert.equal("nil\tENETUNREACH\tunreachable\tconnect 192.0.2.1:80: network is unreachable (ENETUNREACH)\n" ..
+    assert.equal(
+      "nil\tENETUNREACH\tunreachable\tconnect 192.0.2.1:80: network is unreachable (ENETUNREACH)\n" ..
       "nil\tENETUNREACH\nnil\tENETUNREACH\n", out)
   end)
 
@@ -254,8 +255,9 @@ describe("net.connect", function()
   end)
 
   local misuse = {
-    { "no host" }, { "a host that is a number", 127, 80 }, { "a table for a host", {}, 80 }, { "a boolean", true, 80 },
-    { "a NUL in the host", "127.0.0.1\0x", 80 }, { "a NUL in a name", "localhost\0", 80 }, { "no port", "127.0.0.1" },
+    { "no host" }, { "a host that is a number", 127, 80 }, { "a table for a host", {}, 80 },
+    { "a boolean", true, 80 }, { "a NUL in the host", "127.0.0.1\0x", 80 },
+    { "a NUL in a name", "localhost\0", 80 }, { "no port", "127.0.0.1" },
     { "a port too high", "127.0.0.1", 65536 }, { "a negative port", "127.0.0.1", -1 },
     { "half a port", "127.0.0.1", 1.5 }, { "a port with a blank", "127.0.0.1", "80 " },
     { "a port too high for a name", "localhost", 65536 },
@@ -385,11 +387,14 @@ describe("net.listen", function()
   end)
 
   local misuse = {
-    { "a host that is a number", 127, 80 }, { "a NUL in the host", "127.0.0.1\0", 80 }, { "no port", "127.0.0.1" },
-    { "no port and no host" }, { "a port too high", nil, 65536 }, { "options that are no table", nil, 0, 5 },
-    { "an unknown option", nil, 0, { backlogs = 1 } }, { "an option of connect", nil, 0, { source = "127.0.0.1" } },
-    { "a negative backlog", nil, 0, { backlog = -1 } }, { "a backlog that is text", "localhost", 0, { backlog = "1" } },
-    { "a boolean that is text", nil, 0, { v6only = "yes" } }, { "a family that is none", nil, 0, { family = "ip" } },
+    { "a host that is a number", 127, 80 }, { "a NUL in the host", "127.0.0.1\0", 80 },
+    { "no port", "127.0.0.1" }, { "no port and no host" }, { "a port too high", nil, 65536 },
+    { "options that are no table", nil, 0, 5 }, { "an unknown option", nil, 0, { backlogs = 1 } },
+    { "an option of connect", nil, 0, { source = "127.0.0.1" } },
+    { "a negative backlog", nil, 0, { backlog = -1 } },
+    { "a backlog that is text", "localhost", 0, { backlog = "1" } },
+    { "a boolean that is text", nil, 0, { v6only = "yes" } },
+    { "a family that is none", nil, 0, { family = "ip" } },
   }
   for _, case in ipairs(misuse) do
     it(("raises for %s, at the caller's line"):format(case[1]), function()

@@ -10,6 +10,11 @@ local exceptions = {
   ["runtime/guard.c"] = "is used by bindings and seen in none: object_spec and theirs hold them to it",
 }
 
+-- spec = what it is about, where that is no single source
+local across = {
+  ["spec/runtime/oom_spec.lua"] = "every constructor, with each of its allocations failing in turn",
+}
+
 local folders = {
   { "runtime", ".c", "spec/runtime/" },
   { "runtime", ".lua", "spec/runtime/" },
@@ -64,7 +69,7 @@ describe("the tree of specs", function()
 
     for _, folder in ipairs { "runtime", "bindings", "lualib", "scripts" } do
       for _, spec in ipairs(tree.files("spec/" .. folder, "_spec.lua", true)) do
-        if not expected[spec] then wrong[#wrong + 1] = spec end
+        if not expected[spec] and not across[spec] then wrong[#wrong + 1] = spec end
       end
     end
 

@@ -30,7 +30,8 @@ describe("a numeric address", function()
 
   for _, wrong in ipairs {
     "", " ", "127.0.0.1 ", " 127.0.0.1", "127.0.0.256", "127.0.0", "127.0.0.1.1", "0127.0.0.1x", "1.2.3.4:80",
-    "1,2,3,4", "::1::", ":::", "[::1]", "::1%", "::1%nosuchinterface", "12345::", "::g", "localhost", "-1", "0x7f000001",
+    "1,2,3,4", "::1::", ":::", "[::1]", "::1%", "::1%nosuchinterface", "12345::", "::g", "localhost", "-1",
+    "0x7f000001",
     ("1"):rep(300), ("::1%" .. ("x"):rep(300)), "127.0.0.1\n",
   } do
     it(("is not %q: EAI_NONAME"):format(#wrong > 40 and wrong:sub(1, 10) .. "..." or wrong), function()
@@ -69,7 +70,8 @@ describe("a numeric address", function()
     assert.is_true(done == by_number or why.code ~= "EAI_NONAME")
   end)
 
-  for text, what in pairs { ["::1%99999999999"] = "too large", ["::1%0"] = "zero", ["::1%1x"] = "half a number" } do
+  for text,
+    what in pairs { ["::1%99999999999"] = "too large", ["::1%0"] = "zero", ["::1%1x"] = "half a number" } do
     it("refuses a zone number that is " .. what, function()
       local s <close> = assert(net.udp {})
 

@@ -10,6 +10,12 @@ local function memory()
   end
 end
 
+-- The sanitizer keeps what was freed for a while, to find who still uses it.
+local function sanitized()
+  local maps <close> = assert(io.open "/proc/self/maps")
+  return maps:read("a"):find "libasan" ~= nil
+end
+
 describe("the buffer of a stream", function()
   it("holds the same bytes as a string would, through any order of calls", function()
     local _ <close>, s, other = pair()
@@ -149,6 +155,7 @@ describe("the buffer of a stream", function()
   end)
 
   it("gives its memory back when the stream is closed with bytes in it", function()
+    if sanitized() then pending "freed memory is kept for a while here" end
     local before
     for round = 1, 300 do
       local a, b = assert(net.pair())

@@ -465,7 +465,8 @@ for name, make in pairs { pair = pair, tcp = tcp } do
     it("raises for another word", function()
       local _ <close>, s = make()
 
-      for _, wrong in ipairs { "x", "", "wr", 3, -1, true } do assert.is_false(pcall(s.shutdown, s, wrong)) end
+      for _,
+        wrong in ipairs { "x", "", "wr", 3, -1, true } do assert.is_false(pcall(s.shutdown, s, wrong)) end
     end)
   end)
 

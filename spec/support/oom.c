@@ -182,7 +182,7 @@ int main (int argc, char **argv) {
     site = n;
     size_t left = try(argv[2], span, &more);
     if (left > 0) (void)fprintf(stderr, "  with site %zu of %s\n", n, argv[1]);
-    leaks += left;
+    leaks += left > 0;
     sites++;
   }
   (void)printf("sites %zu, ok %zu, failures %zu\n", sites, sites - leaks, leaks);

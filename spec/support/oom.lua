@@ -6,7 +6,7 @@ local net = require "net"
 -- A pair: lines, counts, the end.
 local function pair()
   local a <close>, b = assert(net.pair())
-  local held <close> = b
+  local held <close> = b -- luacheck: ignore held
   local reader = net.spawn(function()
     local got = {}
     for line in b:lines() do got[#got + 1] = line end

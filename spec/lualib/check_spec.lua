@@ -1,0 +1,73 @@
+local check = require "net.check"
+
+local function message(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  return err
+end
+
+describe("an argument check", function()
+  it("names function, argument, wish and value", function()
+    local err = message(function() check.bad("map", 2, "function", "x") end)
+
+    assert.matches([[bad argument #2 to 'map' %(function expected, got "x"%)]], err)
+  end)
+
+  it("blames the line of the caller", function()
+    local line
+    local err = message(function()
+      line = debug.getinfo(1, "l").currentline + 1
+      net.map({}, 1)
+    end)
+
+    assert.matches("check_spec.lua:" .. line .. ": bad argument #2 to 'map'", err, 1, true)
+  end)
+
+  for _, wrong in ipairs { -1, 1.5, "3", 11, 0 / 0, math.huge, true } do
+    it("takes no " .. tostring(wrong) .. " for an integer from 0 to 10", function()
+      assert.matches("integer from 0 to 10 expected", message(check.integer, "f", 1, wrong, 0, 10))
+    end)
+  end
+
+  it("takes the ends of the range", function()
+    assert.equal(0, check.integer("f", 1, 0, 0, 10))
+    assert.equal(10, check.integer("f", 1, 10, 0, 10))
+  end)
+
+  it("gives the default for nil, where there is one", function()
+    assert.equal(7, check.integer("f", 1, nil, 0, 10, 7))
+    assert.matches("got nil", message(check.integer, "f", 1, nil, 0, 10))
+  end)
+
+  it("refuses an unknown option", function()
+    local err = message(check.options, "serve", 2, { limt = 1 }, { limit = { 1, 10 } })
+
+    assert.matches('unknown option "limt"', err, 1, true)
+  end)
+
+  it("refuses an option beyond its bounds", function()
+    local err = message(check.options, "serve", 2, { limit = 0 }, { limit = { 1, 10 } })
+
+    assert.matches('option "limit": integer from 1 to 10 expected', err, 1, true)
+  end)
+
+  it("takes no options for none", function()
+    assert.same({}, check.options("serve", 2, nil, {}))
+  end)
+
+  it("passes on what a binding returns", function()
+    assert.same({ 1, 2 }, { check.call("f", function(a, b) return a, b end, 1, 2) })
+  end)
+
+  it("passes on an error object untouched", function()
+    local object = setmetatable({}, { __tostring = function() return "object" end })
+
+    assert.equal(object, message(check.call, "f", function() error(object) end))
+  end)
+
+  it("names the public function in what a binding raises", function()
+    local err = message(check.call, "listen", require "net.core.socket".open, "127.0.0.1", 70000, nil)
+
+    assert.matches("bad argument #2 to 'listen' (port from 0 to 65535 expected, got 70000)", err, 1, true)
+  end)
+end)

@@ -1,0 +1,44 @@
+local netlua = require "netlua"
+
+describe("net", function()
+  it("is the module of that name", function()
+    assert.equal(net, require "net")
+  end)
+
+  it("has nothing under an unknown name", function()
+    assert.is_nil(net.nosuch)
+    assert.is_nil(net[1])
+  end)
+
+  it("loads what is big with its first use", function()
+    local out, err, status = netlua.run [[
+      print(package.loaded["net.dial"], rawget(net, "connect"))
+      assert(type(net.connect) == "function")
+      print(package.loaded["net.dial"] ~= nil, rawget(net, "connect") == net.connect)
+    ]]
+
+    assert.equal("nil\tnil\ntrue\ttrue\n", out)
+    assert.equal("", err)
+    assert.equal(0, status)
+  end)
+
+  it("replaces the stand-ins of methods with their first call", function()
+    local out, _, status = netlua.run [[
+      local a, b = net.pair()
+      local before = a.lines
+      b:write "x\n"
+      b:close()
+      for line in a:lines() do print(line) end
+      print(a.lines ~= before, package.loaded["net.stream"] ~= nil)
+    ]]
+
+    assert.equal("x\ntrue\ttrue\n", out)
+    assert.equal(0, status)
+  end)
+
+  it("has the constants of the system", function()
+    assert.equal(2, net.AF_INET)
+    assert.equal(1, net.SOCK_STREAM)
+    assert.equal(1, net.SHUT_WR)
+  end)
+end)
