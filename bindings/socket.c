@@ -293,7 +293,7 @@ static int socket_fromfd (lua_State *L) {
 /* What reading said before there was a connection is over. */
 static int connected (lua_State *L, nl_stream *s) {
   s->pending = 0;
-  s->connecting = s->ended = s->drained = false;
+  s->connecting = false;
   lua_pushvalue(L, 1);
   return 1;
 }

@@ -132,7 +132,9 @@ static void reportstop (lua_State *L, const nl_task *main) {
     reporttop(L);
     return;
   }
+  nl_rt(L)->unclaimed = NULL; /* reported: a prompt that follows goes on */
   lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
+  luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
   reportfailure(L, t == main);
 }
 
@@ -272,8 +274,24 @@ static void setarg (lua_State *L, int argc, char **argv, int script) {
   lua_setglobal(L, "arg");
 }
 
+/* A script is a file. Opening a FIFO would wait for a writer that may never come; the shell's <(...) and
+ * /dev/stdin have theirs. */
+static const char *notscript (const char *name) {
+  struct stat st;
+  bool descriptor = strncmp(name, "/dev/", 5) == 0 || strncmp(name, "/proc/", 6) == 0;
+  if (stat(name, &st) < 0 || S_ISREG(st.st_mode)) return NULL; /* opening it says what is wrong */
+  if (S_ISDIR(st.st_mode)) return strerror(EISDIR);
+  if (strcmp(name, "/dev/stdin") == 0 || (descriptor && S_ISFIFO(st.st_mode))) return NULL;
+  return "it is not a regular file; use - for standard input";
+}
+
 static int runscript (lua_State *L, char **argv, int script) {
   bool standard = strcmp(argv[script], "-") == 0 && strcmp(argv[script - 1], "--") != 0;
+  const char *problem = standard ? NULL : notscript(argv[script]);
+  if (problem != NULL) {
+    lua_pushfstring(L, "cannot read %s: %s", argv[script], problem);
+    return failed(L);
+  }
   if (luaL_loadfilex(L, standard ? NULL : argv[script], "t") != LUA_OK) return failed(L);
   return runwithargs(L, 0);
 }
@@ -350,10 +368,11 @@ static bool istool (const char *name) {
   return false;
 }
 
-/* One letter too many, too few or wrong, at most. */
+/* One letter too many, too few or wrong, or two swapped, at most. */
 static bool resembles (const char *a, const char *b) {
   while (*a != '\0' && *a == *b) a++, b++;
   if (*a == '\0' || *b == '\0') return strlen(a) + strlen(b) <= 1;
+  if (a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0) return true;
   return strcmp(a + 1, b) == 0 || strcmp(a, b + 1) == 0 || strcmp(a + 1, b + 1) == 0;
 }
 

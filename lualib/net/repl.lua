@@ -31,14 +31,20 @@ local function explain(err)
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
+-- The last line may lack its end.
+local function readline(input)
+  local line, err = input:read "l"
+  return line or err and err.partial
+end
+
 local function readentry(input)
   write "> "
-  local source = input:read "l"
+  local source = readline(input)
   while source do
     local chunk, incomplete, err = compile(source)
     if chunk or not incomplete then return true, chunk, err end
     write ">> "
-    local more = input:read "l"
+    local more = readline(input)
     if not more then return true, nil, err end
     source = source .. "\n" .. more
   end
