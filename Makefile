@@ -38,7 +38,6 @@ LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblu
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
 LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua))
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o
-PARTS = $(filter-out $(BUILD)/runtime/main.o,$(OBJECTS))
 
 # ---- building
 
@@ -59,10 +58,6 @@ $(BUILD)/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(wildcard $(BUILD)/runtime/*.d $(BUILD)/bindings/*.d)
-
-# Everything but main, with an allocator that fails on request: for spec/runtime/oom_spec.lua.
-$(BUILD)/oom: spec/support/oom.c $(PARTS)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
@@ -88,7 +83,7 @@ tour: setup
 	./$(PROGRAM) tour
 
 test: setup
-	@$(MAKE) --no-print-directory all $(BUILD)/oom
+	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory spec
 
 spec:
