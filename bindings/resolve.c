@@ -63,7 +63,7 @@ static const char *familyname (int family) {
   return family == AF_INET ? "inet" : family == AF_INET6 ? "inet6" : "unspec";
 }
 
-static const char *typename (int type) {
+static const char *typename(int type) {
   return type == SOCK_STREAM ? "stream" : type == SOCK_DGRAM ? "dgram" : type == SOCK_RAW ? "raw" : "any";
 }
 
@@ -118,10 +118,9 @@ static void gethints (lua_State *L, int arg, struct addrinfo *hints) {
   static const nl_word families[] = {{"inet", AF_INET},     {"inet6", AF_INET6},      {"unix", AF_UNIX},
                                      {"AF_INET", AF_INET},  {"AF_INET6", AF_INET6},   {"AF_UNIX", AF_UNIX},
                                      {"unspec", AF_UNSPEC}, {"AF_UNSPEC", AF_UNSPEC}, {NULL, 0}};
-  static const nl_word types[] = {{"stream", SOCK_STREAM},      {"dgram", SOCK_DGRAM},
-                                  {"raw", SOCK_RAW},            {"SOCK_STREAM", SOCK_STREAM},
-                                  {"SOCK_DGRAM", SOCK_DGRAM},   {"SOCK_RAW", SOCK_RAW},
-                                  {NULL, 0}};
+  static const nl_word types[] = {
+      {"stream", SOCK_STREAM},    {"dgram", SOCK_DGRAM},  {"raw", SOCK_RAW}, {"SOCK_STREAM", SOCK_STREAM},
+      {"SOCK_DGRAM", SOCK_DGRAM}, {"SOCK_RAW", SOCK_RAW}, {NULL, 0}};
   static const char *const names[] = {"family", "socktype", "numeric", "canonname", "passive", NULL};
   nl_checkoptions(L, arg, names);
   memset(hints, 0, sizeof *hints);

@@ -13,13 +13,13 @@
 
 #include "netlua.h"
 
-#define BACKOFF 0.05      /* seconds before accept tries again without descriptors */
-#define RETRY 0.01        /* before connect tries a full unix backlog again */
+#define BACKOFF 0.05 /* seconds before accept tries again without descriptors */
+#define RETRY 0.01   /* before connect tries a full unix backlog again */
 #define DATAGRAM ((size_t)65536)
 
-static const nl_word families[] = {{"inet", AF_INET},      {"inet6", AF_INET6},      {"unix", AF_UNIX},
-                                   {"AF_INET", AF_INET},   {"AF_INET6", AF_INET6},   {"AF_UNIX", AF_UNIX},
-                                   {NULL, 0}};
+static const nl_word families[] = {
+    {"inet", AF_INET},      {"inet6", AF_INET6},  {"unix", AF_UNIX}, {"AF_INET", AF_INET},
+    {"AF_INET6", AF_INET6}, {"AF_UNIX", AF_UNIX}, {NULL, 0}};
 static const nl_word types[] = {{"stream", SOCK_STREAM},
                                 {"dgram", SOCK_DGRAM},
                                 {"seqpacket", SOCK_SEQPACKET},
@@ -93,7 +93,7 @@ static int failedat (lua_State *L, const char *op, int number, const nl_address 
   return n;
 }
 
-static int nameof (lua_State *L, const char *op, int (*call) (int, struct sockaddr *, socklen_t *)) {
+static int nameof (lua_State *L, const char *op, int (*call)(int, struct sockaddr *, socklen_t *)) {
   nl_handle *h = nl_check(L, 1, &nl_handle_class);
   nl_address a = {.len = sizeof a.sa};
   if (!h->base.open) return nl_closed(L, op);
@@ -113,8 +113,8 @@ static int handle_getpeername (lua_State *L) {
 
 /* ---- options of new sockets */
 
-static const char *const connectoptions[] = {"timeout",   "type",      "family",   "nodelay",  "keepalive",
-                                             "reuseaddr", "reuseport", "rcvbuf",   "sndbuf",   "broadcast",
+static const char *const connectoptions[] = {"timeout",   "type",      "family",   "nodelay", "keepalive",
+                                             "reuseaddr", "reuseport", "rcvbuf",   "sndbuf",  "broadcast",
                                              "source",    "max_line",  "max_read", NULL};
 static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
                                             "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
@@ -302,6 +302,7 @@ static int connected (lua_State *L, nl_stream *s) {
 static int connectlater (nl_wait *w, nl_stream *s, int number) {
   if (number == EAGAIN) w->after = RETRY;
   else s->connecting = true;
+  w->progress = 1;
   return NL_AGAIN;
 }
 
@@ -314,6 +315,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   int bad = getaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
   if (matchfamily(L, s, &a) < 0) return failedat(L, "connect", errno, &a);
+  if (s->connecting && w->progress == 0) return nl_errno(L, "connect", EALREADY); /* one that timed out */
   int result = nl_connect(s->handle.fd, &a);
   int number = errno;
   if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
@@ -336,7 +338,7 @@ static int handle_bind (lua_State *L) {
   if (nl_bind(h->fd, &a) < 0) return failedat(L, "bind", errno, &a);
   if (a.sa.any.sa_family == AF_UNIX && a.sa.un.sun_path[0] != '\0') {
     nl_stream *s = (nl_stream *)h;
-    s->unlink = true;
+    nl_ownfile(s, &a);
     /* The file has the mode without the bits of the umask until here: too strict, never too open. */
     if (s->mode != 0 && chmod(a.sa.un.sun_path, s->mode & 0777) < 0) return failedat(L, "bind", errno, &a);
   }
@@ -396,8 +398,8 @@ static int listener_accept_try (lua_State *L, nl_wait *w) {
 NL_WAITS(listener, accept, &listener_class, NL_READ, 2)
 
 static const luaL_Reg listener_methods[] = {{"accept", listener_accept}, {NULL, NULL}};
-static const nl_class listener_class = {"net.listener", listener_methods, nl_releasestream,
-                                        &nl_handle_class, NULL, NULL};
+static const nl_class listener_class = {
+    "net.listener", listener_methods, nl_releasestream, &nl_handle_class, NULL, NULL};
 
 /* ---- datagrams */
 
@@ -521,11 +523,11 @@ static int datagram_shutdown (lua_State *L) {
   return nl_result(L, "shutdown", shutdown(s->handle.fd, how));
 }
 
-static const luaL_Reg datagram_methods[] = {
-    {"recvfrom", datagram_recvfrom}, {"recv", datagram_recv},         {"sendto", datagram_sendto},
-    {"send", datagram_send},         {"shutdown", datagram_shutdown}, {NULL, NULL}};
-static const nl_class datagram_class = {"net.datagram", datagram_methods, nl_releasestream,
-                                        &nl_handle_class, NULL, NULL};
+static const luaL_Reg datagram_methods[] = {{"recvfrom", datagram_recvfrom}, {"recv", datagram_recv},
+                                            {"sendto", datagram_sendto},     {"send", datagram_send},
+                                            {"shutdown", datagram_shutdown}, {NULL, NULL}};
+static const nl_class datagram_class = {
+    "net.datagram", datagram_methods, nl_releasestream, &nl_handle_class, NULL, NULL};
 
 /* ---- the module */
 
@@ -538,9 +540,12 @@ static void pushmethods (lua_State *L, const nl_class *class, const luaL_Reg *mo
 }
 
 int luaopen_net_socket (lua_State *L) {
-  static const luaL_Reg functions[] = {{"socket", socket_socket}, {"open", socket_open},
-                                       {"pair", socket_pair},     {"fromfd", socket_fromfd},
-                                       {"udp", socket_udp},       {"issocket", socket_issocket},
+  static const luaL_Reg functions[] = {{"socket", socket_socket},
+                                       {"open", socket_open},
+                                       {"pair", socket_pair},
+                                       {"fromfd", socket_fromfd},
+                                       {"udp", socket_udp},
+                                       {"issocket", socket_issocket},
                                        {NULL, NULL}};
   static const luaL_Reg names[] = {
       {"getsockname", handle_getsockname}, {"getpeername", handle_getpeername}, {NULL, NULL}};

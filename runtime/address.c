@@ -111,7 +111,8 @@ void nl_mapaddress (nl_address *a) {
 static void pushunix (lua_State *L, const nl_address *a) {
   const char *path = a->sa.un.sun_path;
   size_t room = a->len > offsetof(struct sockaddr_un, sun_path)
-                    ? a->len - offsetof(struct sockaddr_un, sun_path) : 0;
+                    ? a->len - offsetof(struct sockaddr_un, sun_path)
+                    : 0;
   if (room == 0) {
     lua_pushliteral(L, UNIX); /* an unnamed socket */
   } else if (path[0] != '\0') {

@@ -10,6 +10,8 @@
 
 #include "core.h"
 
+#define GRACE 0.01 /* seconds beyond a deadline that calls may go on which find their answer at once */
+
 static nl_handle *handle (const nl_wait *w) {
   return (nl_handle *)w->self;
 }
@@ -109,8 +111,10 @@ static int block (lua_State *L, nl_wait *w) {
   for (;;) {
     double retry = w->after < 0 ? NL_FOREVER : nl_now() + w->after;
     if (w->queue != NULL && w->job == NULL) {
-      return luaL_error(L, "%s: waiting for another task is not possible here, inside a C function that "
-                           "cannot yield", w->call->op);
+      return luaL_error(L,
+                        "%s: waiting for another task is not possible here, inside a C function that "
+                        "cannot yield",
+                        w->call->op);
     }
     if (w->job != NULL) (void)nl_jobblock(rt, w->job, fmin(retry, w->deadline));
     else pollone(rt, w, fmin(retry, w->deadline));
@@ -167,7 +171,7 @@ static int begun (lua_State *L, nl_wait *w, const nl_task *t) {
   w->fresh = false;
   if (w->call->shielded) return begin(L, w);
   if (t->canceled) return stop(L, w, NL_CANCEL);
-  if (nl_now() >= nl_deadline(t->rt)) return stop(L, w, NL_TIMEDOUT);
+  if (nl_now() >= nl_deadline(t->rt) + GRACE) return stop(L, w, NL_TIMEDOUT);
   return begin(L, w);
 }
 

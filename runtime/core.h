@@ -26,19 +26,19 @@ struct nl_task {
   nl_object base;
   struct nl_runtime *rt;
   lua_State *thread;
-  nl_queue *queue;                 /* where it stands: the ready queue or what it waits for */
-  nl_task *before, *after;         /* its neighbours there */
-  nl_scope *home;                  /* the scope it was spawned in, or NULL */
-  nl_task *elder, *younger;        /* the other tasks of that scope */
-  nl_scope *scope;                 /* the innermost scope it is inside now, or NULL */
+  nl_queue *queue;          /* where it stands: the ready queue or what it waits for */
+  nl_task *before, *after;  /* its neighbours there */
+  nl_scope *home;           /* the scope it was spawned in, or NULL */
+  nl_task *elder, *younger; /* the other tasks of that scope */
+  nl_scope *scope;          /* the innermost scope it is inside now, or NULL */
   nl_wait wait;
   nl_timer timer;
-  double wake_at;                  /* when the timer has to wake it */
+  double wake_at; /* when the timer has to wake it */
   nl_queue joiners;
-  int ref;                         /* keeps it alive in the registry until it is done */
-  int line;                        /* where it was spawned */
+  int ref;  /* keeps it alive in the registry until it is done */
+  int line; /* where it was spawned */
   unsigned char state, reason;
-  bool counted;                    /* waits for something outside: no deadlock */
+  bool counted; /* waits for something outside: no deadlock */
   bool canceled, failed;
 };
 
@@ -47,35 +47,35 @@ enum { NL_TRACEBACK = 1, NL_TEXT = 3 }; /* user values of a failed task */
 struct nl_scope {
   nl_object base;
   nl_scope *parent;
-  nl_task *owner;        /* the task that is inside it; NULL: left, or the task is done */
-  lua_State *thread;     /* the coroutine that entered it */
+  nl_task *owner;    /* the task that is inside it; NULL: left, or the task is done */
+  lua_State *thread; /* the coroutine that entered it */
   double deadline;
-  nl_task *tasks;        /* still running in it */
-  nl_queue leavers;      /* who waits for them */
-  nl_task *failure;      /* the first that failed and was not joined; still in the registry */
+  nl_task *tasks;   /* still running in it */
+  nl_queue leavers; /* who waits for them */
+  nl_task *failure; /* the first that failed and was not joined; still in the registry */
 };
 
 typedef struct nl_runtime {
-  lua_State *L;                   /* the main state, where the scheduler runs */
-  lua_State *volatile running;    /* the state whose code runs now: ^C arms its hook */
+  lua_State *L;                /* the main state, where the scheduler runs */
+  lua_State *volatile running; /* the state whose code runs now: ^C arms its hook */
   nl_task *current;
-  nl_task *main;                  /* the chunk that runs, for the host; or NULL */
+  nl_task *main; /* the chunk that runs, for the host; or NULL */
   nl_queue ready;
-  nl_loop *loop;                  /* made at the first wait */
-  nl_pool *pool;                  /* made at the first job */
-  nl_task *unclaimed;             /* failed, and nobody joined it yet */
-  char *spare;                    /* one block for the next buffer */
-  size_t tasks;                   /* not done */
-  size_t outside;                 /* parked on a descriptor, a timer or a job */
-  void (*report) (const char *text, size_t len); /* the host's way to tell, or NULL */
-  int budget;                     /* calls that may succeed at once before others get a turn */
-  int pinned;                     /* a resume below cannot yield: waits must block */
-  int closing;                    /* nested coroutine.close */
-  bool parking;                   /* the yield under way is a wait, not the user's */
-  volatile sig_atomic_t interrupt; /* 0, 1: ^C came, 2: it came again, unwind everything */
-  volatile sig_atomic_t struck;    /* the hook has run since the last ^C */
-  bool interrupted;               /* ^C has canceled the program */
-  double interrupted_at;          /* when ^C came last, or 0 */
+  nl_loop *loop;                                /* made at the first wait */
+  nl_pool *pool;                                /* made at the first job */
+  nl_task *unclaimed;                           /* failed, and nobody joined it yet */
+  char *spare;                                  /* one block for the next buffer */
+  size_t tasks;                                 /* not done */
+  size_t outside;                               /* parked on a descriptor, a timer or a job */
+  void (*report)(const char *text, size_t len); /* the host's way to tell, or NULL */
+  int budget;                                   /* calls that may succeed at once before others get a turn */
+  int pinned;                                   /* a resume below cannot yield: waits must block */
+  int closing;                                  /* nested coroutine.close */
+  bool parking;                                 /* the yield under way is a wait, not the user's */
+  volatile sig_atomic_t interrupt;              /* 0, 1: ^C came, 2: it came again, unwind everything */
+  volatile sig_atomic_t struck;                 /* the hook has run since the last ^C */
+  bool interrupted;                             /* ^C has canceled the program */
+  double interrupted_at;                        /* when ^C came last, or 0 */
 } nl_runtime;
 
 /* The extra space of each lua_State holds its runtime, or, tagged, the task it is the root of
@@ -101,18 +101,18 @@ static inline bool nl_isroot (lua_State *L) {
 /* A state with everything in it, or NULL. path: a checkout to load the library from, or NULL; env:
  * whether Lua's own environment variables count. */
 lua_State *nl_open (lua_Alloc alloc, void *ud, const char *path, bool env);
-void nl_shut (lua_State *L);                    /* [-?, +0, -] closes the state, frees the runtime */
+void nl_shut (lua_State *L);                          /* [-?, +0, -] closes the state, frees the runtime */
 int nl_loadembedded (lua_State *L, const char *name); /* [-0, +1, m] the chunk, or nil */
 
 /* loop.c */
-bool nl_loopready (nl_runtime *rt);             /* false: errno says why there can be none */
+bool nl_loopready (nl_runtime *rt); /* false: errno says why there can be none */
 void nl_loopfree (nl_runtime *rt);
 bool nl_looprun (nl_runtime *rt, bool block);
-void nl_loopwake (nl_runtime *rt);              /* from a thread or a signal handler */
+void nl_loopwake (nl_runtime *rt); /* from a thread or a signal handler */
 void nl_watchstart (nl_runtime *rt, nl_handle *h, int side);
 void nl_watchstop (nl_runtime *rt, nl_handle *h, int side);
 void nl_timerinit (nl_task *t);
-void nl_timerset (nl_runtime *rt, nl_task *t);  /* to fire at t->wake_at or before */
+void nl_timerset (nl_runtime *rt, nl_task *t); /* to fire at t->wake_at or before */
 void nl_timerstop (nl_runtime *rt, nl_task *t);
 
 /* task.c */
@@ -122,38 +122,38 @@ void nl_wake (nl_task *t, enum nl_reason reason);
 void nl_wakeall (nl_queue *q);
 void nl_canceltask (nl_task *t);
 void nl_cancelall (nl_runtime *rt);
-nl_task *nl_spawn (lua_State *L, int nargs, nl_scope *home);  /* [-(nargs+1), +1, m] f, args -> task */
-bool nl_run (nl_runtime *rt, nl_task *until);   /* false: a task failed that nobody joined */
-bool nl_canwait (nl_runtime *rt, lua_State *L); /* [-0, +0, -] by yielding */
-void nl_windup (nl_runtime *rt, double until);  /* runs what is left, not beyond that time */
-int nl_pushfailure (lua_State *L, nl_task *t);  /* [-0, +2, m] nil and what it raised */
-void nl_unclaimed (lua_State *L, nl_task *t);   /* [-0, +0, -] nobody will ask for its failure any more */
-void nl_hold (lua_State *L, int task);          /* [-1, +0, m] the task keeps that value alive */
-int luaopen_task (lua_State *L);                /* [-0, +1, m] spawn, sleep, scope ... */
+nl_task *nl_spawn (lua_State *L, int nargs, nl_scope *home); /* [-(nargs+1), +1, m] f, args -> task */
+bool nl_run (nl_runtime *rt, nl_task *until);                /* false: a task failed that nobody joined */
+bool nl_canwait (nl_runtime *rt, lua_State *L);              /* [-0, +0, -] by yielding */
+void nl_windup (nl_runtime *rt, double until);               /* runs what is left, not beyond that time */
+int nl_pushfailure (lua_State *L, nl_task *t);               /* [-0, +2, m] nil and what it raised */
+void nl_unclaimed (lua_State *L, nl_task *t); /* [-0, +0, -] nobody will ask for its failure any more */
+void nl_hold (lua_State *L, int task);        /* [-1, +0, m] the task keeps that value alive */
+int luaopen_task (lua_State *L);              /* [-0, +1, m] spawn, sleep, scope ... */
 extern const nl_class nl_task_class, nl_scope_class;
 
 /* scope.c */
-double nl_deadline (nl_runtime *rt);            /* of the scopes around the running code */
-void nl_scopejoin (nl_scope *s, nl_task *t);    /* t begins in it */
-void nl_scopepart (nl_task *t);                 /* t has ended */
-void nl_scopeend (lua_State *L, nl_task *t);    /* [-0, +0, -] t has ended and is inside no scope any more */
-int nl_scopenew (lua_State *L);                 /* [-0, +1, v] scope{timeout =} */
+double nl_deadline (nl_runtime *rt);         /* of the scopes around the running code */
+void nl_scopejoin (nl_scope *s, nl_task *t); /* t begins in it */
+void nl_scopepart (nl_task *t);              /* t has ended */
+void nl_scopeend (lua_State *L, nl_task *t); /* [-0, +0, -] t has ended and is inside no scope any more */
+int nl_scopenew (lua_State *L);              /* [-0, +1, v] scope{timeout =} */
 /* coroutine.c */
-void nl_opencoroutine (lua_State *L);           /* [-0, +0, m] replaces what must know of waits */
+void nl_opencoroutine (lua_State *L); /* [-0, +0, m] replaces what must know of waits */
 
 /* interrupt.c */
-void nl_interrupt (nl_runtime *rt);             /* async-signal-safe */
-void nl_rearm (nl_runtime *rt, lua_State *L);   /* [-0, +0, -] a pending ^C strikes in L */
-void nl_checkinterrupt (lua_State *L);          /* [-0, +0, v] raises if ^C is pending */
+void nl_interrupt (nl_runtime *rt);           /* async-signal-safe */
+void nl_rearm (nl_runtime *rt, lua_State *L); /* [-0, +0, -] a pending ^C strikes in L */
+void nl_checkinterrupt (lua_State *L);        /* [-0, +0, v] raises if ^C is pending */
 
 /* await.c */
 int nl_awaitagain (lua_State *L, int status, lua_KContext ctx); /* [-?, +?, v] goes on after a yield */
 
 /* error.c */
-int nl_openerror (lua_State *L);               /* [-0, +1, m] {new, codes} */
+int nl_openerror (lua_State *L); /* [-0, +1, m] {new, codes} */
 
 /* worker.c */
-void nl_jobsdone (nl_runtime *rt);              /* wakes those whose jobs have ended */
+void nl_jobsdone (nl_runtime *rt);                            /* wakes those whose jobs have ended */
 bool nl_jobblock (nl_runtime *rt, nl_job *job, double until); /* where Lua cannot yield */
 void nl_poolshut (nl_runtime *rt);
 

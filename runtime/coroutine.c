@@ -208,9 +208,9 @@ static int coroutine_close (lua_State *L) {
 
 void nl_opencoroutine (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"create", coroutine_create}, {"wrap", coroutine_wrap}, {"resume", coroutine_resume},
-      {"yield", coroutine_yield}, {"status", coroutine_status}, {"isyieldable", coroutine_isyieldable},
-      {"running", coroutine_running}, {"close", coroutine_close}, {NULL, NULL}};
+      {"create", coroutine_create},   {"wrap", coroutine_wrap},     {"resume", coroutine_resume},
+      {"yield", coroutine_yield},     {"status", coroutine_status}, {"isyieldable", coroutine_isyieldable},
+      {"running", coroutine_running}, {"close", coroutine_close},   {NULL, NULL}};
   lua_getglobal(L, LUA_COLIBNAME);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

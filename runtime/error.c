@@ -16,8 +16,10 @@ typedef struct codeinfo {
   int number; /* errno, or EAI_* where the code begins so; 0: ours */
 } codeinfo;
 
-#define E(name, kind, message, explain) {#name, kind, message, explain, name}
-#define N(name, kind, message, explain) {name, kind, message, explain, 0}
+#define E(name, kind, message, explain)                                                                      \
+  { #name, kind, message, explain, name }
+#define N(name, kind, message, explain)                                                                      \
+  { name, kind, message, explain, 0 }
 
 static const codeinfo codes[] = {
     E(ECONNREFUSED, "refused", "connection refused",

@@ -25,7 +25,7 @@ static void pushmeta (lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }
 
-nl_guard *nl_newguard (lua_State *L, void (*drop) (void *ptr)) {
+nl_guard *nl_newguard (lua_State *L, void (*drop)(void *ptr)) {
   luaL_checkstack(L, 4, NULL);
   pushmeta(L);
   nl_guard *g = lua_newuserdatauv(L, sizeof *g, 0);

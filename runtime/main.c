@@ -488,7 +488,7 @@ static void onbrokenpipe (int number) {
   errno = saved;
 }
 
-static void handle (int number, void (*handler) (int)) {
+static void handle (int number, void (*handler)(int)) {
   struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
   (void)sigemptyset(&sa.sa_mask);
   (void)sigaction(number, &sa, NULL);
@@ -525,26 +525,41 @@ static int flushall (int status) {
   return status == OK ? FAILED : status;
 }
 
+typedef struct job { /* what the protected part of the program works on */
+  const options *options;
+  int argc;
+  char **argv;
+  int status;
+} job;
+
+static int protectedrun (lua_State *L) {
+  job *j = lua_touserdata(L, 1);
+  luaL_requiref(L, "net.core.host", openhost, 0);
+  lua_settop(L, 0);
+  j->status = body(L, j->options, j->argc, j->argv);
+  if (j->status == OK) j->status = runrest(L);
+  tidyup(host);
+  return 0;
+}
+
 static int run (const options *o, int argc, char **argv) {
-  const char *path = o->noenv || getauxval(AT_SECURE) != 0 ? NULL : getenv("NETLUA_PATH");
-  lua_State *L = nl_open(NULL, NULL, path, !o->noenv && getauxval(AT_SECURE) == 0);
+  job j = {o, argc, argv, FAILED};
+  lua_State *L = nl_open(NULL, NULL, o->noenv ? NULL : getenv("NETLUA_PATH"), !o->noenv);
   if (L == NULL) return FAILED;
   host = nl_rt(L);
   host->report = report;
   handle(SIGINT, oninterrupt);
   handle(SIGPIPE, onbrokenpipe);
-  luaL_requiref(L, "net.core.host", openhost, 0);
-  lua_pop(L, 1);
-  int status = body(L, o, argc, argv);
-  if (status == OK) status = runrest(L);
-  tidyup(host);
+  lua_pushcfunction(L, protectedrun);
+  lua_pushlightuserdata(L, &j);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) j.status = failed(L);
   (void)signal(SIGINT, SIG_DFL);
   nl_shut(L);
-  return flushall(status);
+  return flushall(j.status);
 }
 
 int main (int argc, char **argv) {
-  options o = {0};
+  options o = {.noenv = getauxval(AT_SECURE) != 0};
   openstandard();
   if (argv[0] != NULL && argv[0][0] != '\0') program = argv[0];
   const char *wrong = readoptions(&o, argv);

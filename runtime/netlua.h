@@ -30,12 +30,12 @@
 typedef struct nl_class nl_class;
 
 struct nl_class {
-  const char *name;                           /* "net.stream": also what type errors say */
-  const luaL_Reg *methods;                    /* on top of those of the parent */
-  void (*release) (lua_State *L, void *self); /* runs once: close, __close or __gc */
-  const nl_class *parent;                     /* whose methods it has too, or NULL */
-  const luaL_Reg *metamethods;                /* besides __index, __gc, __close, __tostring; or NULL */
-  int (*close) (lua_State *L);                /* replaces close and __close where they must wait */
+  const char *name;                          /* "net.stream": also what type errors say */
+  const luaL_Reg *methods;                   /* on top of those of the parent */
+  void (*release)(lua_State *L, void *self); /* runs once: close, __close or __gc */
+  const nl_class *parent;                    /* whose methods it has too, or NULL */
+  const luaL_Reg *metamethods;               /* besides __index, __gc, __close, __tostring; or NULL */
+  int (*close)(lua_State *L);                /* replaces close and __close where they must wait */
 };
 
 typedef struct nl_object { /* first member of every userdata */
@@ -43,36 +43,36 @@ typedef struct nl_object { /* first member of every userdata */
   bool open; /* set last by constructors; methods of a closed object answer CLOSED */
 } nl_object;
 
-void *nl_new (lua_State *L, const nl_class *class, size_t size);      /* [-0, +1, m] zeroed, closed */
+void *nl_new (lua_State *L, const nl_class *class, size_t size); /* [-0, +1, m] zeroed, closed */
 void *nl_newuv (lua_State *L, const nl_class *class, size_t size, int uservalues); /* [-0, +1, m] */
-void *nl_check (lua_State *L, int arg, const nl_class *class);        /* [-0, +0, v] open or not */
-void *nl_test (lua_State *L, int arg, const nl_class *class);         /* [-0, +0, -] NULL if not */
-void nl_become (lua_State *L, int arg, const nl_class *class);        /* [-0, +0, m] change of class */
-void nl_close (lua_State *L, nl_object *o);                           /* [-0, +0, -] idempotent */
-void nl_pushclass (lua_State *L, const nl_class *class);              /* [-0, +1, m] its metatable */
+void *nl_check (lua_State *L, int arg, const nl_class *class); /* [-0, +0, v] open or not */
+void *nl_test (lua_State *L, int arg, const nl_class *class);  /* [-0, +0, -] NULL if not */
+void nl_become (lua_State *L, int arg, const nl_class *class); /* [-0, +0, m] change of class */
+void nl_close (lua_State *L, nl_object *o);                    /* [-0, +0, -] idempotent */
+void nl_pushclass (lua_State *L, const nl_class *class);       /* [-0, +1, m] its metatable */
 
 /* A guard frees what does not outlive the call. Read all arguments before making one, hold none
  * across a wait. */
 typedef struct nl_guard {
-  void (*drop) (void *ptr);
+  void (*drop)(void *ptr);
   void *ptr;
 } nl_guard;
 
-nl_guard *nl_newguard (lua_State *L, void (*drop) (void *ptr)); /* [-0, +1, m] empty, to be closed */
+nl_guard *nl_newguard (lua_State *L, void (*drop)(void *ptr)); /* [-0, +1, m] empty, to be closed */
 
 /* ---- errors: misuse raises, the world returns nil, err -------------------------------------- */
 
 int nl_fail (lua_State *L, const char *op, const char *code, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));                     /* [-0, +2, m] nil, err; returns 2 */
-int nl_errno (lua_State *L, const char *op, int number);       /* [-0, +2, m] nil, err; returns 2 */
-int nl_result (lua_State *L, const char *op, int result);      /* [-0, +1|2, m] true, or nil, err */
-int nl_closed (lua_State *L, const char *op);                  /* [-0, +2, m] nil, err CLOSED */
+    __attribute__((format(printf, 4, 5)));                              /* [-0, +2, m] nil, err; returns 2 */
+int nl_errno (lua_State *L, const char *op, int number);                /* [-0, +2, m] nil, err; returns 2 */
+int nl_result (lua_State *L, const char *op, int result);               /* [-0, +1|2, m] true, or nil, err */
+int nl_closed (lua_State *L, const char *op);                           /* [-0, +2, m] nil, err CLOSED */
 int nl_gaierror (lua_State *L, const char *op, int status, int number); /* [-0, +2, m] EAI_* */
 int nl_throw (lua_State *L, const char *op, const char *code); /* [-0, +0, v] raises an error object */
 void nl_pusherror (lua_State *L, const char *op, const char *code, const char *message); /* [-0, +1, m] */
-void nl_pusherrno (lua_State *L, const char *op, int number);  /* [-0, +1, m] */
-const char *nl_errnoname (int number);                         /* "ECONNREFUSED", or NULL */
-int nl_eof (lua_State *L);                                     /* [-0, +1, -] nil and nothing else */
+void nl_pusherrno (lua_State *L, const char *op, int number);                            /* [-0, +1, m] */
+const char *nl_errnoname (int number); /* "ECONNREFUSED", or NULL */
+int nl_eof (lua_State *L);             /* [-0, +1, -] nil and nothing else */
 
 /* ---- arguments ------------------------------------------------------------------------------ */
 
@@ -82,22 +82,22 @@ typedef struct nl_word { /* one row of a table that gives numbers names */
 } nl_word;
 
 lua_Integer nl_checkrange (lua_State *L, int arg, lua_Integer low, lua_Integer high); /* [-0, +0, v] */
-size_t nl_checksize (lua_State *L, int arg, size_t low, size_t high);  /* [-0, +0, v] */
-uint16_t nl_checkport (lua_State *L, int arg);            /* [-0, +0, v] integer or decimal digits */
-double nl_checkseconds (lua_State *L, int arg);           /* [-0, +0, v] finite, not negative */
-double nl_opttimeout (lua_State *L, int arg);             /* [-0, +0, v] nil: NL_FOREVER */
-const char *nl_checktext (lua_State *L, int arg);         /* [-0, +0, v] a string without NUL inside */
+size_t nl_checksize (lua_State *L, int arg, size_t low, size_t high);                 /* [-0, +0, v] */
+uint16_t nl_checkport (lua_State *L, int arg);                  /* [-0, +0, v] integer or decimal digits */
+double nl_checkseconds (lua_State *L, int arg);                 /* [-0, +0, v] finite, not negative */
+double nl_opttimeout (lua_State *L, int arg);                   /* [-0, +0, v] nil: NL_FOREVER */
+const char *nl_checktext (lua_State *L, int arg);               /* [-0, +0, v] a string without NUL inside */
 const char *nl_checkbytes (lua_State *L, int arg, size_t *len); /* [-0, +0, v] a string or number */
 int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback); /* [-0, +0, v] */
 void nl_checkoptions (lua_State *L, int arg, const char *const names[]); /* [-0, +0, v] table or nil */
 /* The fields of an option table that nl_checkoptions has passed; arg may hold nil. */
-bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);      /* [-0, +0, v] */
+bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);        /* [-0, +0, v] */
 double nl_fieldtimeout (lua_State *L, int arg, const char *name, double fallback); /* [-0, +0, v] */
 lua_Integer nl_fieldint (lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
-                         lua_Integer fallback);                                  /* [-0, +0, v] */
+                         lua_Integer fallback); /* [-0, +0, v] */
 int nl_fieldword (lua_State *L, int arg, const char *name, const nl_word *words,
-                  int fallback);                                     /* [-0, +0, v] */
-const char *nl_fieldtext (lua_State *L, int arg, const char *name);  /* [-0, +0, v] NULL if absent;
+                  int fallback);                                    /* [-0, +0, v] */
+const char *nl_fieldtext (lua_State *L, int arg, const char *name); /* [-0, +0, v] NULL if absent;
                                                                         lives as long as the table */
 
 /* ---- addresses ------------------------------------------------------------------------------ */
@@ -116,8 +116,8 @@ bool nl_isunix (const char *host); /* [-0, +0, -] spelled "unix:/path" or "unix:
  * unix path that is too long and a zone that does not exist are errors in *problem. */
 bool nl_parseaddress (const char *host, size_t len, uint16_t port, nl_address *a, const char **problem);
 void nl_anyaddress (int family, uint16_t port, nl_address *a); /* the wildcard of that family */
-void nl_mapaddress (nl_address *a);          /* IPv4 becomes IPv4-mapped IPv6 */
-int nl_pushaddress (lua_State *L, const nl_address *a); /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
+void nl_mapaddress (nl_address *a);                            /* IPv4 becomes IPv4-mapped IPv6 */
+int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
 void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
 
 /* ---- permission: the one gate, decided on the sockaddr --------------------------------------- */
@@ -157,47 +157,49 @@ typedef struct nl_queue { /* tasks in line for something that is not a descripto
   nl_task *first, *last;
 } nl_queue;
 
-typedef struct nl_call { /* what a waiting function is */
-  int (*attempt) (lua_State *L, nl_wait *w); /* results pushed, or NL_AGAIN */
-  const char *op;                            /* its name in errors */
-  const nl_class *class;                     /* of argument 1, or NULL */
-  int side;                                  /* NL_READ, NL_WRITE of that handle, or NL_NOSIDE */
-  int timeout;                               /* which argument is the timeout, or 0 */
-  bool shielded;                             /* neither deadline nor cancellation: for closing */
+typedef struct nl_call {                    /* what a waiting function is */
+  int (*attempt)(lua_State *L, nl_wait *w); /* results pushed, or NL_AGAIN */
+  const char *op;                           /* its name in errors */
+  const nl_class *class;                    /* of argument 1, or NULL */
+  int side;                                 /* NL_READ, NL_WRITE of that handle, or NL_NOSIDE */
+  int timeout;                              /* which argument is the timeout, or 0 */
+  bool shielded;                            /* neither deadline nor cancellation: for closing */
 } nl_call;
 
 struct nl_wait { /* what one wait knows; kept while the task is parked */
   const nl_call *call;
-  nl_object *self;  /* argument 1 */
-  int top;          /* how many arguments */
-  bool woken;       /* not the first try: the event came */
-  bool poll;        /* timeout 0: look, even where nothing is expected */
-  bool elapsed;     /* the time of `after` is over */
-  bool fresh;       /* parked only to give the others a turn: not tried yet */
-  size_t progress;  /* how far the attempt got; 0 at first */
-  double after;     /* attempt sets: try again after so many seconds; -1: only on the event */
-  nl_queue *queue;  /* attempt sets: wait here instead of on the descriptor */
-  nl_job *job;      /* attempt sets: wait for this job */
+  nl_object *self; /* argument 1 */
+  int top;         /* how many arguments */
+  bool woken;      /* not the first try: the event came */
+  bool poll;       /* timeout 0: look, even where nothing is expected */
+  bool elapsed;    /* the time of `after` is over */
+  bool fresh;      /* parked only to give the others a turn: not tried yet */
+  size_t progress; /* how far the attempt got; 0 at first */
+  double after;    /* attempt sets: try again after so many seconds; -1: only on the event */
+  nl_queue *queue; /* attempt sets: wait here instead of on the descriptor */
+  nl_job *job;     /* attempt sets: wait for this job */
   double deadline;
 };
 
 /* NL_WAITS(stream, recv, &nl_stream_class, NL_READ, 3) defines the Lua function stream_recv on top of
  * the attempt stream_recv_try; argument 3 is the timeout. */
-#define NL_WAITS(noun, name, class, side, timeout)                                                 \
-  static const nl_call noun##_##name##_call = {noun##_##name##_try, #name, class, side, timeout, false}; \
-  static int noun##_##name (lua_State *L) { return nl_await(L, &noun##_##name##_call); }
+#define NL_WAITS(noun, name, class, side, timeout)                                                           \
+  static const nl_call noun##_##name##_call = {noun##_##name##_try, #name, class, side, timeout, false};     \
+  static int noun##_##name(lua_State *L) {                                                                   \
+    return nl_await(L, &noun##_##name##_call);                                                               \
+  }
 
-int nl_await (lua_State *L, const nl_call *call);               /* [-?, +?, v] the attempt's results */
-int nl_notready (lua_State *L, nl_wait *w, const char *op);     /* [-0, +0|2, m] NL_AGAIN, or nil, err */
-void nl_forget (lua_State *L, nl_handle *h);                    /* [-0, +0, -] wakes waiters, off the loop */
-void nl_attach (nl_handle *h, int fd);                          /* its descriptor and watches */
-double nl_now (void);                                           /* seconds, CLOCK_MONOTONIC */
+int nl_await (lua_State *L, const nl_call *call);           /* [-?, +?, v] the attempt's results */
+int nl_notready (lua_State *L, nl_wait *w, const char *op); /* [-0, +0|2, m] NL_AGAIN, or nil, err */
+void nl_forget (lua_State *L, nl_handle *h);                /* [-0, +0, -] wakes waiters, off the loop */
+void nl_attach (nl_handle *h, int fd);                      /* its descriptor and watches */
+double nl_now (void);                                       /* seconds, CLOCK_MONOTONIC */
 
 /* A job runs in a worker thread and must not touch Lua. Its owner drops it once, whatever became of it:
  * one that still runs is freed by the worker. */
 struct nl_job {
-  void (*run) (nl_job *job);  /* in the worker */
-  void (*free) (nl_job *job); /* in either thread, once */
+  void (*run)(nl_job *job);  /* in the worker */
+  void (*free)(nl_job *job); /* in either thread, once */
   nl_job *next;
   struct nl_pool *pool;
   nl_queue waiters;
@@ -224,9 +226,9 @@ typedef struct nl_stream nl_stream;
 
 typedef struct nl_layer { /* what carries the bytes: -1 sets errno, EAGAIN = wait */
   const char *name;
-  ssize_t (*read) (nl_stream *s, void *to, size_t room); /* 0: the end */
-  ssize_t (*write) (nl_stream *s, struct iovec *v, int n);
-  int (*shutdown) (nl_stream *s, int how);
+  ssize_t (*read)(nl_stream *s, void *to, size_t room); /* 0: the end */
+  ssize_t (*write)(nl_stream *s, struct iovec *v, int n);
+  int (*shutdown)(nl_stream *s, int how);
 } nl_layer;
 
 struct nl_stream {
@@ -242,18 +244,21 @@ struct nl_stream {
   bool connecting;   /* connect(2) has begun */
   bool blocking;     /* the descriptor is shared and may block: always wait first */
   bool loose;        /* a datagram socket that takes the family of its first address */
-  bool unlink;       /* a bound socket file, removed on close */
-  uint16_t mode;     /* of that file, with S_IFSOCK; 0: as the umask has it */
+  bool unlink;       /* it made a socket file, to be removed on close if it is still the same */
+  dev_t device;      /* that file */
+  ino_t inode;
+  uint16_t mode; /* of that file, with S_IFSOCK; 0: as the umask has it */
 };
 
 extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
 extern const nl_layer nl_socket_layer, nl_file_layer;
-extern const nl_word nl_hows[]; /* "r", "w", "rw" of shutdown */
+extern const nl_word nl_hows[];            /* "r", "w", "rw" of shutdown */
 extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
 
-nl_stream *nl_newstream (lua_State *L, const nl_class *class); /* [-0, +1, m] no descriptor yet */
+nl_stream *nl_newstream (lua_State *L, const nl_class *class);    /* [-0, +1, m] no descriptor yet */
 void nl_openstream (nl_stream *s, int fd, const nl_layer *layer); /* takes the descriptor */
-void nl_releasestream (lua_State *L, void *self); /* [-0, +0, -] the release of every class of streams */
+void nl_ownfile (nl_stream *s, const nl_address *a); /* bound to a path: it removes the file on close */
+void nl_releasestream (lua_State *L, void *self);    /* [-0, +0, -] the release of every class of streams */
 /* Reads into `in`, at least `room` bytes of space: > 0, 0 the end, -1 with errno. */
 ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
 /* The same for an attempt: waits first where nothing is to be expected. */

@@ -69,7 +69,7 @@ static void makeclass (lua_State *L, const nl_class *class) {
   if (closer(class)->close != NULL) {
     lua_pushcfunction(L, closer(class)->close);
   } else {
-    lua_pushlightuserdata(L, (void *)(uintptr_t)class);
+    lua_pushlightuserdata(L, (void *)(uintptr_t) class);
     lua_pushcclosure(L, object_checkedclose, 1);
   }
   lua_pushvalue(L, -1);

@@ -125,10 +125,14 @@ static format checkformat (lua_State *L, nl_stream *s, int arg) {
 
 static enum found find (lua_State *L, const nl_stream *s, format f, piece *p) {
   switch (f.kind) {
-    case '#': return findcount(f.n, p);
-    case 'a': return findall(s, p);
-    case 'n': return findnumber(L, s, p);
-    default: return findline(s, f.kind == 'L', p);
+    case '#':
+      return findcount(f.n, p);
+    case 'a':
+      return findall(s, p);
+    case 'n':
+      return findnumber(L, s, p);
+    default:
+      return findline(s, f.kind == 'L', p);
   }
 }
 

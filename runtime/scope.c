@@ -179,8 +179,10 @@ static int scope_close (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg scope_methods[] = {{"spawn", scope_spawn},   {"wait", scope_wait},
-                                         {"cancel", scope_cancel}, {"remaining", scope_remaining},
+static const luaL_Reg scope_methods[] = {{"spawn", scope_spawn},
+                                         {"wait", scope_wait},
+                                         {"cancel", scope_cancel},
+                                         {"remaining", scope_remaining},
                                          {NULL, NULL}};
 const nl_class nl_scope_class = {"net.scope", scope_methods, scope_release, NULL, NULL, scope_close};
 

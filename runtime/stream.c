@@ -111,13 +111,21 @@ void nl_openstream (nl_stream *s, int fd, const nl_layer *layer) {
   s->handle.base.open = true;
 }
 
-/* The path is asked of the socket itself: nobody else knows it for sure. */
-static void unlinksocket (int fd) {
+void nl_ownfile (nl_stream *s, const nl_address *a) {
+  struct stat st;
+  if (lstat(a->sa.un.sun_path, &st) < 0) return;
+  s->unlink = true;
+  s->device = st.st_dev;
+  s->inode = st.st_ino;
+}
+
+/* The path is asked of the socket; another server may have put its own file there meanwhile. */
+static void unlinkfile (const nl_stream *s) {
+  struct stat st;
   nl_address a = {.len = sizeof a.sa};
-  if (getsockname(fd, &a.sa.any, &a.len) == 0 && a.sa.any.sa_family == AF_UNIX &&
-      a.sa.un.sun_path[0] != '\0') {
-    (void)unlink(a.sa.un.sun_path); /* somebody else may have removed it */
-  }
+  if (getsockname(s->handle.fd, &a.sa.any, &a.len) < 0) return;
+  if (lstat(a.sa.un.sun_path, &st) < 0 || st.st_dev != s->device || st.st_ino != s->inode) return;
+  (void)unlink(a.sa.un.sun_path); /* gone is what it shall be */
 }
 
 void nl_releasestream (lua_State *L, void *self) {
@@ -125,7 +133,7 @@ void nl_releasestream (lua_State *L, void *self) {
   nl_forget(L, &s->handle);
   nl_discard(&s->in);
   if (s->handle.fd < 0) return;
-  if (s->unlink) unlinksocket(s->handle.fd);
+  if (s->unlink) unlinkfile(s);
   (void)close(s->handle.fd); /* nothing useful can be done with its error */
 }
 
@@ -258,9 +266,9 @@ static void deafen (nl_stream *s) {
   if (s->handle.side[NL_READ].owner != NULL) nl_wake(s->handle.side[NL_READ].owner, NL_READY);
 }
 
-const nl_word nl_hows[] = {{"r", SHUT_RD},        {"w", SHUT_WR},       {"rw", SHUT_RDWR},
-                           {"SHUT_RD", SHUT_RD},  {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR},
-                           {NULL, 0}};
+const nl_word nl_hows[] = {
+    {"r", SHUT_RD},       {"w", SHUT_WR},           {"rw", SHUT_RDWR}, {"SHUT_RD", SHUT_RD},
+    {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}, {NULL, 0}};
 
 /* s:shutdown("r" | "w" | "rw") -> true | nil, err */
 static int stream_shutdown (lua_State *L) {
@@ -311,9 +319,12 @@ static int stream_setlimits (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg stream_methods[] = {
-    {"write", stream_write},       {"send", stream_send},   {"sendfile", stream_sendfile},
-    {"shutdown", stream_shutdown}, {"finish", stream_finish}, {"setlimits", stream_setlimits},
-    {NULL, NULL}};
-const nl_class nl_stream_class = {"net.stream", stream_methods, nl_releasestream, &nl_handle_class,
-                                  NULL, NULL};
+static const luaL_Reg stream_methods[] = {{"write", stream_write},
+                                          {"send", stream_send},
+                                          {"sendfile", stream_sendfile},
+                                          {"shutdown", stream_shutdown},
+                                          {"finish", stream_finish},
+                                          {"setlimits", stream_setlimits},
+                                          {NULL, NULL}};
+const nl_class nl_stream_class = {"net.stream",     stream_methods, nl_releasestream,
+                                  &nl_handle_class, NULL,           NULL};

@@ -106,8 +106,7 @@ static int task_body (lua_State *L) {
   lua_pushcfunction(L, task_handler);
   lua_insert(L, 1);
   int nargs = lua_gettop(L) - 2;
-  return task_ended(L, lua_pcallk(L, nargs, LUA_MULTRET, 1, (lua_KContext)t, task_ended),
-                    (lua_KContext)t);
+  return task_ended(L, lua_pcallk(L, nargs, LUA_MULTRET, 1, (lua_KContext)t, task_ended), (lua_KContext)t);
 }
 
 /* ---- life and death */
@@ -388,9 +387,9 @@ static int task_tostring (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg task_methods[] = {
-    {"join", task_join}, {"cancel", task_cancel}, {"status", task_status},
-    {"traceback", task_traceback}, {"place", task_place}, {NULL, NULL}};
+static const luaL_Reg task_methods[] = {{"join", task_join},     {"cancel", task_cancel},
+                                        {"status", task_status}, {"traceback", task_traceback},
+                                        {"place", task_place},   {NULL, NULL}};
 static const luaL_Reg task_metamethods[] = {{"__tostring", task_tostring}, {NULL, NULL}};
 const nl_class nl_task_class = {"net.task", task_methods, task_release, NULL, task_metamethods, task_cancel};
 
@@ -512,9 +511,9 @@ static int task_waitlist (lua_State *L) {
 
 int luaopen_task (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"spawn", task_spawn}, {"sleep", task_sleep}, {"now", task_now}, {"count", task_count},
-      {"current", task_current}, {"scope", nl_scopenew}, {"waitlist", task_waitlist},
-      {"report", task_report}, {NULL, NULL}};
+      {"spawn", task_spawn},       {"sleep", task_sleep},     {"now", task_now},
+      {"count", task_count},       {"current", task_current}, {"scope", nl_scopenew},
+      {"waitlist", task_waitlist}, {"report", task_report},   {NULL, NULL}};
   lua_pushliteral(L, "code");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &codekey);
   lua_pushliteral(L, "attempt to yield from outside a coroutine");

@@ -36,6 +36,12 @@ function check.integer(name, arg, value, low, high, default)
   return value
 end
 
+---Seconds, or nil.
+function check.timeout(name, arg, value)
+  if value == nil or math.type(value) and value >= 0 and value <= 2 ^ 53 then return end
+  check.bad(name, arg, "seconds, a number from 0 to 2^53,", value)
+end
+
 ---An option table whose fields are integers: `known` gives each its bounds.
 function check.options(name, arg, options, known)
   if options == nil then return {} end
@@ -56,7 +62,8 @@ end
 function check.class(name, self, methods, class)
   local meta = getmetatable(self)
   if type(self) == "userdata" and meta and meta.__index == methods then return end
-  raise(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, meta and meta.__name or type(self)))
+  local got = meta and meta.__name or type(self)
+  raise(("calling '%s' on bad self (%s expected, got %s)"):format(name, class, got))
 end
 
 ---A function.

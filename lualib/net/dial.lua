@@ -73,8 +73,8 @@ end
 ---@param port? integer|string 0 to 65535; none for a unix path
 ---@param options? net.connect.options an unknown field raises
 ---@return net.stream? stream a datagram object for type "seqpacket" or "dgram"
----@return net.error? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts` has every
---- address tried with its own error and `ms`
+---@return net.error? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts` has
+--- every address tried with its own error and `ms`
 ---@see connect(2)
 ---```lua
 ---local server = assert(net.listen("127.0.0.1", 0))

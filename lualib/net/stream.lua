@@ -48,6 +48,8 @@ end
 ---assert(a:finish(1) == 3)
 ---```
 function stream:finish(timeout)
+  check.class("finish", self, socket.stream, "net.stream")
+  check.timeout("finish", 1, timeout)
   local drained, err = socket.finish(self, timeout)
   if drained or err.code ~= "BUSY" then self:close() end
   return drained, err

@@ -47,8 +47,8 @@ int main (void) {
   socklen_t size = sizeof address;
   struct epoll_event events[BATCH];
   int poll = epoll_create1(0), server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (poll < 0 || bind(server, (struct sockaddr *)&address, size) != 0 || listen(server, 4096) != 0
-      || getsockname(server, (struct sockaddr *)&address, &size) != 0) {
+  if (poll < 0 || bind(server, (struct sockaddr *)&address, size) != 0 || listen(server, 4096) != 0 ||
+      getsockname(server, (struct sockaddr *)&address, &size) != 0) {
     perror("echo");
     return EXIT_FAILURE;
   }
@@ -62,7 +62,8 @@ int main (void) {
       int fd = events[i].data.fd, client;
       if (fd != server) {
         if (!echo(fd, &connections[fd])) close(fd);
-      } else while ((client = accept4(server, NULL, NULL, SOCK_NONBLOCK)) >= 0) watch(poll, client);
+      } else
+        while ((client = accept4(server, NULL, NULL, SOCK_NONBLOCK)) >= 0) watch(poll, client);
     }
   }
 }

@@ -29,14 +29,14 @@
 #include <unistd.h>
 
 #define LINE_BYTES 64
-#define HOLD_BYTES 2      /* one byte and the newline */
-#define OPEN_BATCH 50     /* below the smallest accept queue a server here is likely to ask for */
+#define HOLD_BYTES 2  /* one byte and the newline */
+#define OPEN_BATCH 50 /* below the smallest accept queue a server here is likely to ask for */
 #define EVENT_BATCH 256
-#define SPARE_FDS 64      /* what a process needs beside its connections */
-#define TIMEOUT_S 60      /* the whole run */
-#define STOP_MS 2000      /* from SIGTERM to SIGKILL */
-#define STABLE_MS 200     /* a reading that has not moved for this long has settled */
-#define SETTLE_MS 10000   /* the longest wait for a reading to settle */
+#define SPARE_FDS 64    /* what a process needs beside its connections */
+#define TIMEOUT_S 60    /* the whole run */
+#define STOP_MS 2000    /* from SIGTERM to SIGKILL */
+#define STABLE_MS 200   /* a reading that has not moved for this long has settled */
+#define SETTLE_MS 10000 /* the longest wait for a reading to settle */
 #define POLL_MS 10
 #define SIGNALS 4
 
@@ -51,9 +51,9 @@ struct options {
 
 struct connection {
   int fd;
-  size_t length;            /* of its line */
-  size_t got;               /* bytes of the reply so far */
-  char line[LINE_BYTES];    /* differs between connections, so mixed-up replies are noticed */
+  size_t length;         /* of its line */
+  size_t got;            /* bytes of the reply so far */
+  char line[LINE_BYTES]; /* differs between connections, so mixed-up replies are noticed */
 };
 
 static volatile sig_atomic_t server_pid = 0;
@@ -77,8 +77,7 @@ static void on_signal (int number) {
   _exit(EXIT_FAILURE);
 }
 
-__attribute__((noreturn, format(printf, 1, 2)))
-static void fail (const char *format, ...) {
+__attribute__((noreturn, format(printf, 1, 2))) static void fail (const char *format, ...) {
   va_list args;
   va_start(args, format);
   fputs("load: ", stderr);
@@ -122,7 +121,7 @@ static long read_cpu (void) {
     if (entry->d_name[0] == '.') continue;
     snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)server_pid, entry->d_name);
     FILE *file = fopen(path, "r");
-    if (file == NULL) continue;    /* the thread may just have ended */
+    if (file == NULL) continue; /* the thread may just have ended */
     if (fscanf(file, "%ld", &time) == 1) total += time;
     fclose(file);
   }
@@ -156,7 +155,7 @@ static long read_fds (void) {
 }
 
 /* Reads until the value has stayed the same for a while, or time is up. */
-static long settle (long (*reading) (void)) {
+static long settle (long (*reading)(void)) {
   long value = reading();
   for (long waited = 0, same = 0; same < STABLE_MS && waited < SETTLE_MS; waited += POLL_MS) {
     sleep_ms(POLL_MS);
@@ -216,7 +215,7 @@ static in_port_t start_server (char **command) {
   if (pid < 0) fail("fork: %s", strerror(errno));
   if (pid == 0) run_command(command, out);
   pin(0);
-  setpgid(pid, pid);    /* in both processes, as either may come first */
+  setpgid(pid, pid); /* in both processes, as either may come first */
   server_pid = pid;
   close(out[1]);
   while (used < sizeof line - 1 && read(out[0], line + used, 1) == 1 && line[used] != '\n') used++;
@@ -249,8 +248,8 @@ static void stop_server (void) {
 /* --- Connections -------------------------------------------------------------------------- */
 
 static void connect_one (struct connection *conn, int index, size_t length, in_port_t port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   char label[16];
   int digits = snprintf(label, sizeof label, "%08d", index);
   memset(conn->line, 'a' + index % 26, length);
@@ -272,7 +271,7 @@ static void send_line (struct connection *conn) {
 
 /* One recv; true once the reply is complete. */
 static int receive (struct connection *conn, int flags) {
-  char reply[LINE_BYTES + 1];    /* one more, to notice a reply that is too long */
+  char reply[LINE_BYTES + 1]; /* one more, to notice a reply that is too long */
   ssize_t got = recv(conn->fd, reply, sizeof reply, flags);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (got <= 0) fail("recv: %s", got < 0 ? strerror(errno) : "the server closed a connection");
@@ -370,8 +369,7 @@ static void measure_echo (const struct options *options, struct connection *conn
 static void measure_idle (const struct options *options, long before) {
   long after = settle(read_rss);
   printf("mode=idle connections=%d rss_before=%ld rss_after=%ld rss_bytes_per_connection=%.0f\n",
-         options->connections, before, after,
-         (double)(after - before) / (double)options->connections);
+         options->connections, before, after, (double)(after - before) / (double)options->connections);
 }
 
 static void measure_hold (const struct options *options, struct connection *conns, long before) {
@@ -384,8 +382,8 @@ static void measure_hold (const struct options *options, struct connection *conn
     after = read_fds();
   }
   long leaked = after - before;
-  printf("mode=hold connections=%d fds_before=%ld fds_peak=%ld fds_after=%ld ",
-         options->connections, before, peak, after);
+  printf("mode=hold connections=%d fds_before=%ld fds_peak=%ld fds_after=%ld ", options->connections, before,
+         peak, after);
   printf("leaked=%ld result=%s\n", leaked, leaked > 0 ? "leak" : "ok");
 }
 

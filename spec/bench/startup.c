@@ -92,8 +92,7 @@ int main (int argc, char **argv) {
     for (int i = 0; i < count; i++) run_once(&subjects[i], run);
   }
   for (int i = 0; i < count; i++) {
-    printf("cpu_us=%.0f wall_us=%.0f\n", median(subjects[i].cpu, runs),
-           median(subjects[i].wall, runs));
+    printf("cpu_us=%.0f wall_us=%.0f\n", median(subjects[i].cpu, runs), median(subjects[i].wall, runs));
   }
   return EXIT_SUCCESS;
 }

@@ -854,7 +854,6 @@ describe("UDP", function()
   end)
 
   it("receives a large datagram that comes while it waits, whole", function()
-    -- The size was asked for before there was anything, and the room then too small without a word.
     local a <close> = udp()
     local b <close>, host, port = udp()
     local receiver = net.spawn(b.recvfrom, b, 65536)
@@ -1208,5 +1207,39 @@ describe("a descriptor number that is used again", function()
     assert.equal("CLOSED", err.code)
     assert.equal("new", second:join(5))
     for _, s in ipairs { b, c, d } do s:close() end
+  end)
+end)
+
+describe("what stays of a socket", function()
+  it("is not the file that another server has put in its place", function()
+    local path = "unix:" .. os.tmpname() .. ".sock"
+    local first = assert(net.listen(path))
+    assert(os.remove(path:sub(6)))
+    local second <close> = assert(net.listen(path))
+
+    first:close()
+
+    local _ <close> = assert(net.connect(path, { timeout = 1 }))
+    assert.is_truthy(second:accept(1))
+  end)
+
+  it("of a connect that timed out can only be closed", function()
+    if not os.execute "unshare -rn true 2>/dev/null" then return pending "no network namespaces here" end
+    local script = [[
+      local s = assert(net.socket("inet", "stream"))
+      print(select(2, s:connect("10.77.0.9", 80, 0.05)).code, select(2, s:connect("127.0.0.1", 80)).code)
+    ]]
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "w"))
+    file:write(script)
+    file:close()
+
+    local out = require("netlua").shell("exec unshare -rn sh -c 'ip link set lo up;"
+      .. "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up;"
+      .. "ip addr add 10.77.0.1/24 dev v0;"
+      .. "ip neigh add 10.77.0.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent; exec %s " .. name .. "'")
+    os.remove(name)
+
+    assert.equal("TIMEOUT\tEALREADY\n", out)
   end)
 end)

@@ -9,7 +9,9 @@ describe("getaddrinfo", function()
 
   for _, wrong in ipairs { -1, 65536, 1.5, 0 / 0 } do
     it("refuses the port " .. wrong, function()
-      assert.error_matches(function() net.getaddrinfo("127.0.0.1", wrong) end, "integer from 0 to 65535 expected")
+      local call = function() net.getaddrinfo("127.0.0.1", wrong) end
+
+      assert.error_matches(call, "integer from 0 to 65535 expected")
     end)
   end
 

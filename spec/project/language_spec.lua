@@ -5,10 +5,11 @@ local netlua = require "netlua"
 
 local stock = os.getenv "LUA" or "lua5.4"
 
--- Addresses differ from run to run, and each program begins its reports with its own name.
+-- Addresses differ from run to run, each program begins its reports with its own name, and the host takes
+-- a level or two of the C stack more.
 local function tidy(text, program)
   text = ("\n" .. text):gsub("\n" .. program:gsub("%p", "%%%0") .. ": ", "\nPROGRAM: ")
-  return (text:gsub("0x%x+", "ADDRESS"))
+  return (text:gsub("0x%x+", "ADDRESS"):gsub("skipping %d+ levels", "skipping levels"))
 end
 
 local function run(program, file, command)

@@ -6,8 +6,6 @@ local tree = require "tree"
 -- source = why it has none
 local exceptions = {
   ["runtime/embed.lua"] = "runs at build time; the program that results is what every spec runs in",
-  ["runtime/state.c"] = "makes the state that every spec runs in; main_spec has its settings",
-  ["runtime/guard.c"] = "is used by bindings and seen in none: object_spec and theirs hold them to it",
 }
 
 -- spec = what it is about, where that is no single source

@@ -104,7 +104,7 @@ end
 
 for _, class in ipairs { "stream", "listener", "datagram", "scope" } do
   describe("a closed net." .. class, function()
-    local QUIET = { close = true, lines = true, clients = true, serve = true } -- these have tests of their own
+    local QUIET = { close = true, lines = true, clients = true, serve = true } -- see below
 
     for _, name in ipairs(methods(make[class]())) do
       if not QUIET[name] then

@@ -35,7 +35,8 @@ describe("running out of memory", function()
     { claim = "goes unnoticed when a collection helps", mode = "single" },
     { claim = "leaves nothing behind, wherever it strikes", mode = "pair" },
     { claim = "leaves nothing behind when it lasts to the end", mode = "all" },
-    { claim = "goes unnoticed while finalizers run all the time", mode = "single", collecting = true, step = 3 },
+    { claim = "goes unnoticed while finalizers run all the time", mode = "single", collecting = true,
+      step = 3 },
   }
   for _, sweep in ipairs(sweeps) do
     it(sweep.claim, function()

@@ -9,8 +9,8 @@ local function quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
----Runs a shell command around the program: `%s` stands for it. Returns stdout, stderr, exit status (128 + n for
----a signal).
+---Runs a shell command around the program: `%s` stands for it. Returns stdout, stderr and the exit status,
+---128 + n for a signal.
 function netlua.shell(command, seconds)
   local out, err = os.tmpname(), os.tmpname()
   local full = ("timeout -k 1 %g sh -c %s >%s 2>%s </dev/null"):format(seconds or 10,

@@ -173,7 +173,8 @@ static size_t try (const char *script, size_t span, bool *more) {
 int main (int argc, char **argv) {
   if (argc < 3) return 2;
   size_t span = strcmp(argv[1], "single") == 0 ? 1 : strcmp(argv[1], "pair") == 0 ? 2 : 0;
-  size_t first = argc > 3 ? strtoul(argv[3], NULL, 10) : 1, step = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
+  size_t first = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
+  size_t step = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
   size_t sites = 0, leaks = 0;
   bool more = true;
   (void)signal(SIGALRM, overtime);

@@ -71,7 +71,8 @@ return function()
   end
 
   local function message(element, text, trace)
-    local place = element.trace and (element.trace.short_src .. ":" .. element.trace.currentline .. ": ") or ""
+    local at = element.trace
+    local place = at and (at.short_src .. ":" .. at.currentline .. ": ") or ""
     if type(text) ~= "string" then text = tostring(text) end
     return place .. text .. (trace and trace.traceback and os.getenv "VERBOSE" and trace.traceback or "")
   end
