@@ -97,7 +97,6 @@ static int addthread (nl_pool *pool) {
 
 int nl_submit (lua_State *L, nl_job *job) {
   nl_runtime *rt = nl_rt(L);
-  if (!nl_loopready(rt)) return errno; /* a job may end before anybody waits for it */
   if (!nl_loopready(rt)) return errno; /* before the first job can end, or nobody would hear of it */
   if (rt->pool == NULL) rt->pool = makepool(rt);
   nl_pool *pool = rt->pool;

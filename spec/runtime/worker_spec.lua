@@ -44,10 +44,12 @@ describe("a lookup", function()
     local turns = 0
     local other <close> = net.spawn(function() while net.sleep(0) do turns = turns + 1 end end)
 
-    local list = assert(net.getaddrinfo("localhost", 80))
+    for _ = 1, 100 do -- one may end before anybody has to wait for it
+      assert(net.getaddrinfo("localhost", 80))
+      if turns > 0 then break end
+    end
     other:cancel()
 
-    assert.is_true(#list > 0)
     assert.is_true(turns > 0)
   end)
 
