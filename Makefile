@@ -87,7 +87,7 @@ test: setup
 	@$(MAKE) --no-print-directory spec
 
 spec:
-	BUILD=$(BUILD) NETLUA=$(CURDIR)/$(PROGRAM) GC=$(GC) timeout -k 5 900 ./$(PROGRAM) spec/support/run.lua $(SPECS)
+	BUILD=$(BUILD) NETLUA=$(CURDIR)/$(PROGRAM) GC=$(GC) timeout -k 5 1800 ./$(PROGRAM) spec/support/run.lua $(SPECS)
 
 lint:
 	clang-format --dry-run -Werror runtime/*.c runtime/*.h bindings/*.c spec/bench/*.c spec/support/*.c

@@ -4,7 +4,7 @@
 package.path = "./spec/support/?.lua;" .. package.path
 
 -- GC=stress: a collection is always under way.
-if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 1000, 1) end
+if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 
 -- What is loaded on first touch is loaded now, so that a spec's descriptors and globals are its own.
 for _, name in ipairs { "connect", "getaddrinfo", "map", "channel" } do assert(net[name]) end
