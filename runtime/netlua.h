@@ -32,7 +32,7 @@ typedef struct nl_class nl_class;
 struct nl_class {
   const char *name;                          /* "net.stream": also what type errors say */
   const luaL_Reg *methods;                   /* on top of those of the parent */
-  void (*release)(lua_State *L, void *self); /* runs once: close, __close or __gc */
+  void (*release)(lua_State *L, void *self); /* runs once: close, __close or __gc; NULL: nothing to do */
   const nl_class *parent;                    /* whose methods it has too, or NULL */
   const luaL_Reg *metamethods;               /* besides __index, __gc, __close, __tostring; or NULL */
   int (*close)(lua_State *L);                /* replaces close and __close where they must wait */

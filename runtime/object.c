@@ -9,7 +9,7 @@
 void nl_close (lua_State *L, nl_object *o) {
   if (!o->open) return;
   o->open = false;
-  o->class->release(L, o);
+  if (o->class->release != NULL) o->class->release(L, o);
 }
 
 /* o:close() -> true; also __close */
@@ -76,8 +76,10 @@ static void makeclass (lua_State *L, const nl_class *class) {
   lua_setfield(L, -3, "close");
   lua_setfield(L, -3, "__close");
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, object_gc);
-  lua_setfield(L, -2, "__gc");
+  if (class->release != NULL) {
+    lua_pushcfunction(L, object_gc);
+    lua_setfield(L, -2, "__gc");
+  }
   if (class->metamethods != NULL) luaL_setfuncs(L, class->metamethods, 0);
 }
 

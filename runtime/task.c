@@ -111,12 +111,6 @@ static int task_body (lua_State *L) {
 
 /* ---- life and death */
 
-static void task_release (lua_State *L, void *self) {
-  nl_task *t = self;
-  (void)L;
-  if (t->rt->loop != NULL) nl_timerstop(t->rt, t);
-}
-
 /* The place is for the report should it fail: cheap enough to be always there. It is the user's, not
  * the library's. */
 static void keepplace (lua_State *L, nl_task *t) {
@@ -391,7 +385,8 @@ static const luaL_Reg task_methods[] = {{"join", task_join},     {"cancel", task
                                         {"status", task_status}, {"traceback", task_traceback},
                                         {"place", task_place},   {NULL, NULL}};
 static const luaL_Reg task_metamethods[] = {{"__tostring", task_tostring}, {NULL, NULL}};
-const nl_class nl_task_class = {"net.task", task_methods, task_release, NULL, task_metamethods, task_cancel};
+/* No release: a task is held by the registry until its timer is stopped, and a finalizer costs. */
+const nl_class nl_task_class = {"net.task", task_methods, NULL, NULL, task_metamethods, task_cancel};
 
 /* spawn(f, ...) -> task: of no scope; it outlives the one who spawned it */
 static int task_spawn (lua_State *L) {
