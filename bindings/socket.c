@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -29,69 +30,12 @@ static const nl_word types[] = {{"stream", SOCK_STREAM},
                                 {"SOCK_SEQPACKET", SOCK_SEQPACKET},
                                 {"SOCK_RAW", SOCK_RAW},
                                 {NULL, 0}};
-static const nl_class listener_class, datagram_class;
 
 static const nl_class *classof (int type) {
-  return type == SOCK_STREAM ? &nl_stream_class : &datagram_class;
+  return type == SOCK_STREAM ? &nl_stream_class : &nl_datagram_class;
 }
 
-/* ---- addresses as arguments */
-
-/* host and port at arg and arg + 1; for a unix path there is no port. 0, or 2 with nil, err pushed. */
-static int getaddress (lua_State *L, int arg, const char *op, nl_address *a) {
-  size_t len;
-  const char *problem, *host = luaL_checklstring(L, arg, &len);
-  uint16_t port = nl_isunix(host) ? 0 : nl_checkport(L, arg + 1);
-  if (strlen(host) != len && !nl_isunix(host)) luaL_argerror(L, arg, "text without NUL bytes expected");
-  if (nl_parseaddress(host, len, port, a, &problem)) return 0;
-  if (nl_isunix(host)) luaL_argerror(L, arg, problem);
-  int n = nl_fail(L, op, "EAI_NONAME", "%s", problem != NULL ? problem : "not a numeric address");
-  lua_pushvalue(L, arg);
-  lua_setfield(L, -2, "host");
-  return n;
-}
-
-static int setint (int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value);
-}
-
-/* What an option table can have set. */
-static void copyoptions (int from, int to) {
-  static const int names[] = {SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, SO_RCVBUF, SO_SNDBUF};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    int value = 0;
-    socklen_t len = sizeof value;
-    bool doubled = names[i] == SO_RCVBUF || names[i] == SO_SNDBUF; /* by the kernel, when set */
-    if (getsockopt(from, SOL_SOCKET, names[i], &value, &len) < 0) continue;
-    (void)setint(to, SOL_SOCKET, names[i], doubled ? value / 2 : value); /* it took it once already */
-  }
-}
-
-/* A datagram socket made without a family takes that of the first address it meets. */
-static int matchfamily (lua_State *L, nl_stream *s, const nl_address *a) {
-  int family = 0;
-  socklen_t len = sizeof family;
-  if (!s->loose) return 0;
-  s->loose = false;
-  if (getsockopt(s->handle.fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0) return -1;
-  if (family == a->sa.any.sa_family) return 0;
-  int fd = nl_socket(a->sa.any.sa_family, SOCK_DGRAM, 0);
-  if (fd < 0) return -1;
-  copyoptions(s->handle.fd, fd);
-  nl_forget(L, &s->handle);
-  int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
-  int number = errno;
-  (void)close(fd); /* only a second name of the socket */
-  nl_attach(&s->handle, s->handle.fd);
-  errno = number;
-  return moved < 0 ? -1 : 0;
-}
-
-static int failedat (lua_State *L, const char *op, int number, const nl_address *a) {
-  int n = nl_errno(L, op, number);
-  nl_erroraddress(L, a);
-  return n;
-}
+/* ---- names of both ends */
 
 static int nameof (lua_State *L, const char *op, int (*call)(int, struct sockaddr *, socklen_t *)) {
   nl_handle *h = nl_check(L, 1, &nl_handle_class);
@@ -113,28 +57,75 @@ static int handle_getpeername (lua_State *L) {
 
 /* ---- options of new sockets */
 
-static const char *const connectoptions[] = {"timeout",   "type",      "family",   "nodelay", "keepalive",
-                                             "reuseaddr", "reuseport", "rcvbuf",   "sndbuf",  "broadcast",
-                                             "source",    "max_line",  "max_read", NULL};
+static const char *const connectoptions[] = {
+    "timeout",  "type",           "family",    "nodelay",  "keepalive", "reuseaddr", "reuseport",
+    "rcvbuf",   "sndbuf",         "broadcast", "source",   "interface", "tos",       "ttl",
+    "fastopen", "happy_eyeballs", "strict",    "max_line", "max_read",  NULL};
 static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
                                             "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
                                             "mode",      "max_line", "max_read", NULL};
 static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
                                          "sndbuf", "broadcast", "source",    NULL};
 
-static int setbool (lua_State *L, int arg, const char *field, bool fallback, int fd, int level, int name) {
-  bool on = nl_fieldbool(L, arg, field, fallback);
-  return on ? setint(fd, level, name, 1) : 0;
+typedef struct settings { /* what an option table says of the sockets to be made; -1: nothing */
+  bool nodelay, keepalive, reuseaddr, reuseport, broadcast, v6only, fastopen;
+  int rcvbuf, sndbuf, tos, ttl, mode;
+  uint32_t max_line, max_read;
+  const char *source, *interface; /* live as long as the table */
+} settings;
+
+static int getint (lua_State *L, int arg, const char *field, int low, int high) {
+  return (int)nl_fieldint(L, arg, field, low, high, -1);
 }
 
-static int setsize (lua_State *L, int arg, const char *field, int fd, int name) {
-  lua_Integer n = nl_fieldint(L, arg, field, 0, INT32_MAX, -1);
-  return n >= 0 ? setint(fd, SOL_SOCKET, name, (int)n) : 0;
+/* What the dialer goes by is checked here too, before anything is made. */
+static settings getsettings (lua_State *L, int arg, bool serving) {
+  bool table = lua_istable(L, arg);
+  settings o = {.nodelay = nl_fieldbool(L, arg, "nodelay", true),
+                .keepalive = nl_fieldbool(L, arg, "keepalive", false),
+                .reuseaddr = nl_fieldbool(L, arg, "reuseaddr", serving),
+                .reuseport = nl_fieldbool(L, arg, "reuseport", false),
+                .broadcast = nl_fieldbool(L, arg, "broadcast", false),
+                .v6only = nl_fieldbool(L, arg, "v6only", false),
+                .fastopen = nl_fieldbool(L, arg, "fastopen", false),
+                .rcvbuf = getint(L, arg, "rcvbuf", 0, INT32_MAX),
+                .sndbuf = getint(L, arg, "sndbuf", 0, INT32_MAX),
+                .tos = getint(L, arg, "tos", 0, 255),
+                .ttl = getint(L, arg, "ttl", 1, 255),
+                .mode = getint(L, arg, "mode", 0, 0777),
+                .max_line = (uint32_t)nl_fieldint(L, arg, "max_line", 1, NL_MAXLIMIT, NL_MAXLINE),
+                .max_read = (uint32_t)nl_fieldint(L, arg, "max_read", 1, NL_MAXLIMIT, NL_MAXBODY),
+                .source = nl_fieldtext(L, arg, "source"),
+                .interface = nl_fieldtext(L, arg, "interface")};
+  (void)nl_fieldtimeout(L, arg, "timeout", 0);
+  (void)nl_fieldint(L, arg, "backlog", 0, 65535, 0);
+  (void)nl_fieldbool(L, arg, "strict", false);
+  bool boolean = table && lua_getfield(L, arg, "happy_eyeballs") == LUA_TBOOLEAN;
+  if (table) lua_pop(L, 1);
+  if (!boolean) (void)nl_fieldtimeout(L, arg, "happy_eyeballs", 0);
+  return o;
 }
 
-static int setsource (lua_State *L, int arg, int fd) {
+static int setint (int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int setif (bool wanted, int fd, int level, int name, int value) {
+  return wanted ? setint(fd, level, name, value) : 0;
+}
+
+/* The kernel would take the first 15 bytes of a longer name. */
+static int setdevice (int fd, const char *name) {
+  if (name == NULL) return 0;
+  socklen_t len = (socklen_t)strlen(name);
+  if (len > 0 && len < IF_NAMESIZE) return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, len);
+  errno = ENODEV;
+  return -1;
+}
+
+static int setsource (int fd, const char *source) {
   nl_address a;
-  const char *problem, *source = nl_fieldtext(L, arg, "source");
+  const char *problem;
   if (source == NULL) return 0;
   if (!nl_parseaddress(source, strlen(source), 0, &a, &problem)) {
     errno = EADDRNOTAVAIL;
@@ -143,26 +134,33 @@ static int setsource (lua_State *L, int arg, int fd) {
   return nl_bind(fd, &a);
 }
 
-/* What the option table says of a socket just made; -1 with errno. */
-static int apply (lua_State *L, int arg, nl_stream *s, int fd, int family, int type, bool serving) {
-  bool tcp = type == SOCK_STREAM && family != AF_UNIX;
+static int sethops (int fd, int family, const settings *o) {
   bool v6 = family == AF_INET6;
+  int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (family == AF_UNIX) return 0;
+  if (setif(o->ttl >= 0, fd, level, v6 ? IPV6_UNICAST_HOPS : IP_TTL, o->ttl) < 0) return -1;
+  return setif(o->tos >= 0, fd, level, v6 ? IPV6_TCLASS : IP_TOS, o->tos);
+}
+
+/* What the options say of a socket just made; -1 with errno. */
+static int apply (const settings *o, nl_stream *s, int fd, int family, int type) {
+  bool tcp = type == SOCK_STREAM && family != AF_UNIX;
   s->handle.timeout = NL_FOREVER;
-  s->max_line = (uint32_t)nl_fieldint(L, arg, "max_line", 1, NL_MAXLIMIT, NL_MAXLINE);
-  s->max_read = (uint32_t)nl_fieldint(L, arg, "max_read", 1, NL_MAXLIMIT, NL_MAXBODY);
-  bool only = nl_fieldbool(L, arg, "v6only", false);
-  if (v6 && setint(fd, IPPROTO_IPV6, IPV6_V6ONLY, only) < 0) return -1;
-  if (tcp && setbool(L, arg, "nodelay", true, fd, IPPROTO_TCP, TCP_NODELAY) < 0) return -1;
-  if (setbool(L, arg, "keepalive", false, fd, SOL_SOCKET, SO_KEEPALIVE) < 0) return -1;
-  if (setbool(L, arg, "reuseaddr", serving && tcp, fd, SOL_SOCKET, SO_REUSEADDR) < 0) return -1;
-  if (setbool(L, arg, "reuseport", false, fd, SOL_SOCKET, SO_REUSEPORT) < 0) return -1;
-  if (setbool(L, arg, "broadcast", false, fd, SOL_SOCKET, SO_BROADCAST) < 0) return -1;
-  if (setsize(L, arg, "rcvbuf", fd, SO_RCVBUF) < 0) return -1;
-  if (setsize(L, arg, "sndbuf", fd, SO_SNDBUF) < 0) return -1;
-  lua_Integer mode = nl_fieldint(L, arg, "mode", 0, 0777, -1);
-  if (mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)mode) < 0) return -1;
-  s->mode = mode >= 0 ? (uint16_t)(S_IFSOCK | mode) : 0;
-  return setsource(L, arg, fd);
+  s->max_line = o->max_line;
+  s->max_read = o->max_read;
+  s->mode = o->mode >= 0 ? (uint16_t)(S_IFSOCK | o->mode) : 0;
+  if (setif(family == AF_INET6, fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6only) < 0) return -1;
+  if (setif(tcp && o->nodelay, fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0) return -1;
+  if (setif(tcp && o->fastopen, fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) < 0) return -1;
+  if (setif(o->keepalive, fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0) return -1;
+  if (setif(o->reuseaddr, fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0) return -1;
+  if (setif(o->reuseport, fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0) return -1;
+  if (setif(o->broadcast, fd, SOL_SOCKET, SO_BROADCAST, 1) < 0) return -1;
+  if (setif(o->rcvbuf >= 0, fd, SOL_SOCKET, SO_RCVBUF, o->rcvbuf) < 0) return -1;
+  if (setif(o->sndbuf >= 0, fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf) < 0) return -1;
+  if (o->mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)o->mode) < 0) return -1;
+  if (sethops(fd, family, o) < 0 || setdevice(fd, o->interface) < 0) return -1;
+  return setsource(fd, o->source);
 }
 
 /* ---- making sockets */
@@ -197,8 +195,7 @@ static int socket_open (lua_State *L) {
   bool serving = lua_toboolean(L, 4);
   nl_checkoptions(L, 3, serving ? listenoptions : connectoptions);
   if (!nl_isunix(host)) (void)nl_checkport(L, 2);
-  (void)nl_fieldtimeout(L, 3, "timeout", 0);
-  (void)nl_fieldint(L, 3, "backlog", 0, 65535, 0);
+  settings o = getsettings(L, 3, serving);
   int type = nl_fieldword(L, 3, "type", types, SOCK_STREAM);
   int wanted = nl_fieldword(L, 3, "family", families, AF_UNSPEC);
   if (!nl_isunix(host)) (void)nl_checktext(L, 1);
@@ -206,14 +203,14 @@ static int socket_open (lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (problem != NULL) return getaddress(L, 1, serving ? "listen" : "connect", &a);
+  if (problem != NULL) return nl_checkaddress(L, 1, serving ? "listen" : "connect", &a);
   int family = a.sa.any.sa_family;
   if (wanted != AF_UNSPEC && wanted != family) {
     return nl_fail(L, serving ? "listen" : "connect", "EAI_ADDRFAMILY", NULL);
   }
   nl_stream *s = opened(L, "socket", family, type, 0);
   if (s == NULL) return 2;
-  if (apply(L, 3, s, s->handle.fd, family, type, serving) == 0) return 1;
+  if (apply(&o, s, s->handle.fd, family, type) == 0) return 1;
   int number = errno;
   nl_close(L, &s->handle.base);
   return nl_errno(L, serving ? "listen" : "connect", number);
@@ -233,10 +230,11 @@ static int socket_udp (lua_State *L) {
   nl_checkoptions(L, 1, udpoptions);
   int wanted = nl_fieldword(L, 1, "family", families, sourcefamily(L, 1));
   int family = wanted == AF_UNSPEC ? AF_INET : wanted;
+  settings o = getsettings(L, 1, false);
   nl_stream *s = opened(L, "udp", family, SOCK_DGRAM, 0);
   if (s == NULL) return 2;
   s->loose = wanted == AF_UNSPEC;
-  if (apply(L, 1, s, s->handle.fd, family, SOCK_DGRAM, false) == 0) return 1;
+  if (apply(&o, s, s->handle.fd, family, SOCK_DGRAM) == 0) return 1;
   int number = errno;
   nl_close(L, &s->handle.base);
   return nl_errno(L, "udp", number);
@@ -260,7 +258,7 @@ static int socket_pair (lua_State *L) {
 static int socket_issocket (lua_State *L) {
   struct stat st;
   nl_address a;
-  if (getaddress(L, 1, "stat", &a) != 0) return 2;
+  if (nl_checkaddress(L, 1, "stat", &a) != 0) return 2;
   lua_pushboolean(L, lstat(a.sa.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode));
   return 1;
 }
@@ -271,7 +269,7 @@ static const nl_class *classofsocket (int fd) {
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) return NULL;
   len = sizeof accepting;
   (void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len); /* 0 where it does not apply */
-  return accepting ? &listener_class : classof(type);
+  return accepting ? &nl_listener_class : classof(type);
 }
 
 /* fromfd(fd) -> object | nil, err: it owns the descriptor from now on; 0 to 2 keep their mode */
@@ -311,10 +309,10 @@ static int connectlater (nl_wait *w, nl_stream *s, int number) {
 static int handle_connect_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
   nl_address a;
-  if (s->handle.base.class == &listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
-  int bad = getaddress(L, 2, "connect", &a);
+  if (s->handle.base.class == &nl_listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
+  int bad = nl_checkaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
-  if (matchfamily(L, s, &a) < 0) return failedat(L, "connect", errno, &a);
+  if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "connect", errno, &a);
   if (s->connecting && w->progress == 0) return nl_errno(L, "connect", EALREADY); /* one that timed out */
   int result = nl_connect(s->handle.fd, &a);
   int number = errno;
@@ -323,7 +321,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
     return connectlater(w, s, number);
   }
   s->connecting = false;
-  return failedat(L, "connect", number, &a);
+  return nl_failedat(L, "connect", number, &a);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 
@@ -332,15 +330,15 @@ static int handle_bind (lua_State *L) {
   nl_handle *h = nl_check(L, 1, &nl_handle_class);
   nl_address a;
   if (!h->base.open) return nl_closed(L, "bind");
-  int bad = getaddress(L, 2, "bind", &a);
+  int bad = nl_checkaddress(L, 2, "bind", &a);
   if (bad != 0) return bad;
-  if (matchfamily(L, (nl_stream *)h, &a) < 0) return failedat(L, "bind", errno, &a);
-  if (nl_bind(h->fd, &a) < 0) return failedat(L, "bind", errno, &a);
+  if (nl_matchfamily(L, (nl_stream *)h, a.sa.any.sa_family) < 0) return nl_failedat(L, "bind", errno, &a);
+  if (nl_bind(h->fd, &a) < 0) return nl_failedat(L, "bind", errno, &a);
   if (a.sa.any.sa_family == AF_UNIX && a.sa.un.sun_path[0] != '\0') {
     nl_stream *s = (nl_stream *)h;
     nl_ownfile(s, &a);
     /* The file has the mode without the bits of the umask until here: too strict, never too open. */
-    if (s->mode != 0 && chmod(a.sa.un.sun_path, s->mode & 0777) < 0) return failedat(L, "bind", errno, &a);
+    if (s->mode != 0 && chmod(a.sa.un.sun_path, s->mode & 0777) < 0) return nl_failedat(L, "bind", errno, &a);
   }
   lua_settop(L, 1);
   return 1;
@@ -352,7 +350,7 @@ static int handle_listen (lua_State *L) {
   int backlog = lua_isnoneornil(L, 2) ? SOMAXCONN : (int)nl_checkrange(L, 2, 0, 65535);
   if (!h->base.open) return nl_closed(L, "listen");
   if (nl_listen(h->fd, backlog) < 0) return nl_errno(L, "listen", errno);
-  nl_become(L, 1, &listener_class);
+  nl_become(L, 1, &nl_listener_class);
   lua_settop(L, 1);
   return 1;
 }
@@ -395,21 +393,11 @@ static int listener_accept_try (lua_State *L, nl_wait *w) {
     if (number != ECONNABORTED && number != EPROTO) return nl_notready(L, w, "accept");
   }
 }
-NL_WAITS(listener, accept, &listener_class, NL_READ, 2)
+NL_WAITS(listener, accept, &nl_listener_class, NL_READ, 2)
 
 static const luaL_Reg listener_methods[] = {{"accept", listener_accept}, {NULL, NULL}};
-static const nl_class listener_class = {
-    "net.listener", listener_methods, nl_releasestream, &nl_handle_class, NULL, NULL};
 
 /* ---- datagrams */
-
-/* The room a receive needs: no more than the datagram that is there, so that a large max costs nothing.
- * -1 with errno where there is none. */
-static ssize_t roomfor (int fd, size_t max) {
-  if (max <= 2048) return (ssize_t)max;
-  ssize_t next = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-  return next < 0 ? -1 : next < 1 ? 1 : (size_t)next < max ? next : (ssize_t)max;
-}
 
 static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
   struct iovec v = {to, room};
@@ -419,6 +407,12 @@ static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
   return n;
 }
 
+/* An error that is left in the socket's queue keeps it ready for ever: it is what happened. */
+static int unqueued (int fd, int number) {
+  int queued = nl_queuederror(fd);
+  return queued != 0 ? queued : number;
+}
+
 /* One datagram as a string on the stack; how long it was, or -1 with errno. */
 static ssize_t pushdatagram (lua_State *L, nl_stream *s, nl_wait *w, size_t max, nl_address *from) {
   luaL_Buffer b;
@@ -426,11 +420,12 @@ static ssize_t pushdatagram (lua_State *L, nl_stream *s, nl_wait *w, size_t max,
     errno = EAGAIN;
     return -1;
   }
-  ssize_t room = roomfor(s->handle.fd, max);
+  ssize_t room = nl_datagramroom(s->handle.fd, max);
   ssize_t n = room;
   if (room >= 0) n = receive(s, luaL_buffinitsize(L, &b, (size_t)room), (size_t)room, from);
   int number = errno;
   s->drained = n < 0;
+  if (n < 0 && (number != EAGAIN || w->woken)) number = unqueued(s->handle.fd, number);
   if (n >= 0) luaL_pushresultsize(&b, (size_t)(n < room ? n : room));
   errno = number;
   return n;
@@ -458,7 +453,7 @@ static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
   lua_pushinteger(L, n);
   return 4;
 }
-NL_WAITS(datagram, recvfrom, &datagram_class, NL_READ, 3)
+NL_WAITS(datagram, recvfrom, &nl_datagram_class, NL_READ, 3)
 
 /* s:recv([max], [timeout]) -> data, [length where it was cut] | nil, err */
 static int datagram_recv_try (lua_State *L, nl_wait *w) {
@@ -472,7 +467,7 @@ static int datagram_recv_try (lua_State *L, nl_wait *w) {
   lua_pushinteger(L, n);
   return 2;
 }
-NL_WAITS(datagram, recv, &datagram_class, NL_READ, 3)
+NL_WAITS(datagram, recv, &nl_datagram_class, NL_READ, 3)
 
 static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *to) {
   nl_stream *s = (nl_stream *)w->self;
@@ -490,7 +485,7 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
     return 1;
   }
   if (number == EAGAIN || number == EINTR) return NL_AGAIN;
-  return to != NULL ? failedat(L, op, number, to) : nl_errno(L, op, number);
+  return to != NULL ? nl_failedat(L, op, number, to) : nl_errno(L, op, number);
 }
 
 /* s:sendto(data, address, port, [timeout]) -> count | nil, err */
@@ -498,26 +493,28 @@ static int datagram_sendto_try (lua_State *L, nl_wait *w) {
   nl_address to, own = {.len = sizeof own.sa};
   size_t len;
   (void)nl_checkbytes(L, 2, &len);
-  int bad = getaddress(L, 3, "sendto", &to);
+  int bad = nl_checkaddress(L, 3, "sendto", &to);
   if (bad != 0) return bad;
-  if (matchfamily(L, (nl_stream *)w->self, &to) < 0) return failedat(L, "sendto", errno, &to);
+  if (nl_matchfamily(L, (nl_stream *)w->self, to.sa.any.sa_family) < 0) {
+    return nl_failedat(L, "sendto", errno, &to);
+  }
   if (getsockname(((nl_stream *)w->self)->handle.fd, &own.sa.any, &own.len) == 0 &&
       own.sa.any.sa_family == AF_INET6 && to.sa.any.sa_family == AF_INET) {
     nl_mapaddress(&to);
   }
   return sendone(L, w, "sendto", &to);
 }
-NL_WAITS(datagram, sendto, &datagram_class, NL_WRITE, 5)
+NL_WAITS(datagram, sendto, &nl_datagram_class, NL_WRITE, 5)
 
 /* s:send(data, [timeout]) -> count | nil, err: to where it is connected */
 static int datagram_send_try (lua_State *L, nl_wait *w) {
   return sendone(L, w, "send", NULL);
 }
-NL_WAITS(datagram, send, &datagram_class, NL_WRITE, 3)
+NL_WAITS(datagram, send, &nl_datagram_class, NL_WRITE, 3)
 
 /* s:shutdown("r" | "w" | "rw") -> true | nil, err */
 static int datagram_shutdown (lua_State *L) {
-  nl_stream *s = nl_check(L, 1, &datagram_class);
+  nl_stream *s = nl_check(L, 1, &nl_datagram_class);
   int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
   return nl_result(L, "shutdown", shutdown(s->handle.fd, how));
@@ -526,8 +523,6 @@ static int datagram_shutdown (lua_State *L) {
 static const luaL_Reg datagram_methods[] = {{"recvfrom", datagram_recvfrom}, {"recv", datagram_recv},
                                             {"sendto", datagram_sendto},     {"send", datagram_send},
                                             {"shutdown", datagram_shutdown}, {NULL, NULL}};
-static const nl_class datagram_class = {
-    "net.datagram", datagram_methods, nl_releasestream, &nl_handle_class, NULL, NULL};
 
 /* ---- the module */
 
@@ -556,10 +551,12 @@ int luaopen_net_socket (lua_State *L) {
   luaL_setfuncs(L, makers, 0);
   luaL_setfuncs(L, nl_reader_methods, 0);
   lua_setfield(L, -2, "stream");
-  pushmethods(L, &listener_class, names);
+  pushmethods(L, &nl_listener_class, names);
+  luaL_setfuncs(L, listener_methods, 0);
   lua_setfield(L, -2, "listener");
-  pushmethods(L, &datagram_class, names);
+  pushmethods(L, &nl_datagram_class, names);
   luaL_setfuncs(L, makers, 0);
+  luaL_setfuncs(L, datagram_methods, 0);
   lua_setfield(L, -2, "datagram");
   return 1;
 }

@@ -2,6 +2,9 @@
 
 local task = require "net.core.task"
 local socket = require "net.core.socket"
+local option = require "net.core.option"
+local addr = require "net.core.addr"
+local resolve = require "net.core.resolve"
 
 ---@class net
 local net = {
@@ -14,6 +17,22 @@ local net = {
   pair = socket.pair,
   udp = socket.udp,
   fromfd = socket.fromfd,
+  options = option.options,
+  htons = addr.htons,
+  htonl = addr.htonl,
+  ntohs = addr.ntohs,
+  ntohl = addr.ntohl,
+  hton64 = addr.hton64,
+  ntoh64 = addr.ntoh64,
+  inet_pton = addr.inet_pton,
+  inet_ntop = addr.inet_ntop,
+  inet_aton = addr.inet_aton,
+  inet_ntoa = addr.inet_ntoa,
+  gethostname = resolve.gethostname,
+  getservbyname = resolve.getservbyname,
+  getservbyport = resolve.getservbyport,
+  getprotobyname = resolve.getprotobyname,
+  getprotobynumber = resolve.getprotobynumber,
 }
 
 -- field = the module that holds it
@@ -21,32 +40,53 @@ local later = {
   connect = "net.dial",
   listen = "net.dial",
   getaddrinfo = "net.resolve",
+  getnameinfo = "net.resolve",
+  gethostbyname = "net.resolve",
+  gethostbyname_ex = "net.resolve",
+  gethostbyaddr = "net.resolve",
+  getfqdn = "net.resolve",
+  hexdump = "net.hexdump",
   timeout = "net.task",
   map = "net.task",
   every = "net.task",
   channel = "net.sync",
   semaphore = "net.sync",
   event = "net.sync",
+  select = "net.select",
+  poll = "net.select",
 }
 
-local constants = {
-  AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10,
-  SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_RAW = 3, SOCK_SEQPACKET = 5,
-  SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2,
-}
-for name, value in pairs(constants) do net[name] = value end
+-- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*
+for _, binding in ipairs { addr, resolve } do
+  for name, value in pairs(binding.constants) do net[name] = value end
+end
+
+-- Modules under net that are fields as a whole.
+local modules = { ip = "net.ip", mac = "net.mac", tool = "net.tool" }
+
+-- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
+local function constant(self, name)
+  local value = type(name) == "string" and name:find "^%u" and option.constant(name) or nil
+  rawset(self, name, value)
+  return value
+end
 
 setmetatable(net, {
   __index = function(self, name)
-    local holder = later[name]
-    if not holder then return nil end
-    local value = require(holder)[name]
+    local holder = later[name] or modules[name]
+    if not holder then return constant(self, name) end
+    local value = require(holder)
+    if not modules[name] then value = value[name] end
     rawset(self, name, value)
     return value
   end,
 })
 
 socket.finish = socket.stream.finish
+
+-- These add methods to the classes.
+require "net.core.multicast"
+require "net.core.message"
 
 -- The methods that are written in Lua load with the first call of one.
 for class, names in pairs { stream = { "lines", "finish" }, listener = { "clients", "serve" } } do

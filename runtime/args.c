@@ -10,8 +10,13 @@
 #define LONGEST 9007199254740992.0 /* 2^53: every second up to here is exact */
 #define LONGESTSHOWN 60            /* bytes of a wrong value in a message */
 
+static int absent (lua_State *L, int arg, const char *want) {
+  return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
+}
+
+/* What is pushed to make `want` must not stand where the argument is missing. */
 static int wrong (lua_State *L, int arg, const char *want) {
-  if (lua_isnone(L, arg)) return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
+  if (lua_isnone(L, arg)) return absent(L, arg, want);
   size_t len;
   const char *got = luaL_tolstring(L, arg, &len);
   if (len > LONGESTSHOWN) got = lua_pushfstring(L, "%s...", lua_pushlstring(L, got, LONGESTSHOWN));
@@ -33,6 +38,7 @@ static bool tointeger (lua_State *L, int arg, lua_Integer *n) {
 
 lua_Integer nl_checkrange (lua_State *L, int arg, lua_Integer low, lua_Integer high) {
   lua_Integer n = 0;
+  if (lua_isnone(L, arg)) absent(L, arg, rangetext(L, low, high));
   if (!tointeger(L, arg, &n) || n < low || n > high) wrong(L, arg, rangetext(L, low, high));
   return n;
 }

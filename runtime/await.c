@@ -53,6 +53,13 @@ static int attempt (lua_State *L, nl_wait *w) {
   return w->call->attempt(L, w);
 }
 
+/* Removes what an attempt without an answer has left. A buffer among it is closed, and if the stack must
+ * grow for that, lua_settop of Lua 5.4.4 goes on with the old one: it gets the room before. */
+static void dropwork (lua_State *L, const nl_wait *w) {
+  luaL_checkstack(L, 2 * LUA_MINSTACK, NULL);
+  lua_settop(L, w->top);
+}
+
 /* ---- parked: another task runs */
 
 static int park (lua_State *L, nl_task *t) {
@@ -85,7 +92,7 @@ static int again (lua_State *L, nl_task *t) {
   if (w->self != NULL && !w->self->open) return nl_closed(L, w->call->op);
   int n = attempt(L, w);
   if (n != NL_AGAIN) return n;
-  lua_settop(L, w->top);
+  dropwork(L, w);
   if (t->canceled && !w->call->shielded) return stop(L, w, NL_CANCEL);
   return park(L, t);
 }
@@ -124,7 +131,7 @@ static int block (lua_State *L, nl_wait *w) {
     w->woken = true;
     int n = attempt(L, w);
     if (n != NL_AGAIN) return n;
-    lua_settop(L, w->top);
+    dropwork(L, w);
     if (now >= w->deadline) return timedout(L, w);
   }
 }
@@ -162,7 +169,7 @@ static int begin (lua_State *L, nl_wait *w) {
   }
   int n = attempt(L, w);
   if (n != NL_AGAIN) return n;
-  lua_settop(L, w->top);
+  dropwork(L, w);
   return wait(L, w, timeout);
 }
 

@@ -63,6 +63,7 @@ typedef struct nl_runtime {
   nl_queue ready;
   nl_loop *loop;                                /* made at the first wait */
   nl_pool *pool;                                /* made at the first job */
+  nl_poller *pollers;                           /* all that are open */
   nl_task *unclaimed;                           /* failed, and nobody joined it yet */
   char *spare;                                  /* one block for the next buffer */
   size_t tasks;                                 /* not done */
@@ -140,6 +141,10 @@ void nl_scopeend (lua_State *L, nl_task *t); /* [-0, +0, -] t has ended and is i
 int nl_scopenew (lua_State *L);              /* [-0, +1, v] scope{timeout =} */
 /* coroutine.c */
 void nl_opencoroutine (lua_State *L); /* [-0, +0, m] replaces what must know of waits */
+
+/* poller.c */
+void nl_wakepollers (nl_runtime *rt);  /* something that one of them may hold was closed */
+void nl_stalepollers (nl_runtime *rt); /* or is another socket now */
 
 /* interrupt.c */
 void nl_interrupt (nl_runtime *rt);           /* async-signal-safe */

@@ -120,6 +120,8 @@ static const codeinfo codes[] = {
     E(EAI_BADFLAGS, "dns", "bad flags", "The flags contradict each other."),
     E(EAI_MEMORY, "limit", "out of memory", "Memory ran out in the resolver."),
     E(EAI_SYSTEM, "dns", "system error in the resolver", "See the errno beside it."),
+    E(EAI_IDN_ENCODE, "dns", "name cannot be encoded",
+      "The name is no text in the encoding of the locale, or no valid international name."),
     E(EAI_OVERFLOW, "dns", "name too long", "The name is longer than a host name can be."),
     N("TIMEOUT", "timeout", "timed out",
       "Nothing came within the time allowed. The peer may be slow, stuck or gone: raise the timeout to "

@@ -100,6 +100,12 @@ int nl_fieldword (lua_State *L, int arg, const char *name, const nl_word *words,
 const char *nl_fieldtext (lua_State *L, int arg, const char *name); /* [-0, +0, v] NULL if absent;
                                                                         lives as long as the table */
 
+/* The system's constants under their full names; Lua may leave out what stands before the "_". */
+extern const nl_word nl_families[], nl_socktypes[], nl_protocols[];
+bool nl_toname (lua_State *L, int index, const nl_word *words, int *value); /* [-0, +0, -] a name of the
+                                                   table in any case, or an integer from 0 to 2^31 - 1 */
+void nl_setnames (lua_State *L, const nl_word *words); /* [-0, +0, m] fields of the table on top */
+
 /* ---- addresses ------------------------------------------------------------------------------ */
 
 typedef struct nl_address {
@@ -127,6 +133,9 @@ int nl_connect (int fd, const nl_address *a);        /* as connect(2) */
 int nl_bind (int fd, const nl_address *a);           /* as bind(2) */
 int nl_listen (int fd, int backlog);                 /* as listen(2) */
 ssize_t nl_sendmsg (int fd, const struct msghdr *m); /* as sendmsg(2), never blocks, no SIGPIPE */
+/* MCAST_JOIN_GROUP and its relatives, for both families; index 0: the interface that the routes choose.
+ * -1 with errno. A join stops the delivery of groups that only other sockets joined. */
+int nl_membership (int fd, int operation, unsigned index, const nl_address *group, const nl_address *source);
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
@@ -148,6 +157,7 @@ typedef struct nl_handle { /* an object with a descriptor */
   nl_object base;
   int fd;
   double timeout; /* seconds for each call that has none of its own */
+  bool polled;    /* a poller holds it, or did */
   nl_watch side[2];
 } nl_handle;
 
@@ -264,9 +274,93 @@ ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
 /* The same for an attempt: waits first where nothing is to be expected. */
 ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +0, -] */
 
+/* ---- what the bindings of sockets share ------------------------------------------------------- */
+
+extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with methods of the bindings */
+
+/* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
+int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a);      /* [-0, +0|2, v] */
+int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a); /* [-0, +2, m] */
+int nl_domain (int fd); /* AF_*, AF_UNSPEC where it is no socket */
+/* A socket made without a family takes that of the first address it meets, with its options. */
+int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
+ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */
+int nl_queuederror (int fd);                  /* takes one error off the socket's queue: its errno, or 0 */
+
+typedef struct nl_interface {
+  unsigned index; /* 0: the system's choice */
+  uint32_t inet;  /* an IPv4 address of it in network order, where known; or 0 */
+} nl_interface;
+
+bool nl_findinterface (const char *text, nl_interface *in); /* by name or address */
+void nl_interfaceaddress (nl_interface *in);                /* finds its IPv4 address */
+/* Name, index or address; nil, false, 0 and "*": the system's choice. 0, or 2 with nil, err ENODEV. */
+int nl_checkinterface (lua_State *L, int arg, const char *op, nl_interface *in); /* [-0, +0|2, v] */
+void nl_pushinterface (lua_State *L, unsigned index);       /* [-0, +1, m] name, or index, or false for 0 */
+int nl_setinterface (int fd, int family, nl_interface *in); /* where multicast leaves; -1 with errno */
+int nl_getinterface (int fd, int family, nl_interface *in); /* -1 with errno */
+void nl_carryinterface (int from, int to, int family);      /* from an IPv4 socket to another */
+
+typedef struct nl_poller { /* an epoll descriptor as an object: readable when a member is ready */
+  nl_handle handle;
+  struct nl_poller *before, *after;
+  bool stale; /* a member may be another socket now: make a new one */
+} nl_poller;
+
+extern const nl_class nl_poller_class;
+nl_poller *nl_newpoller (lua_State *L); /* [-0, +1, m] NULL with errno: the object stays closed */
+int nl_polleradd (nl_poller *p, int fd, short events); /* POLLIN, POLLOUT, POLLPRI; as epoll_ctl(2) */
+
+/* ---- socket options --------------------------------------------------------------------------- */
+
+enum nl_kind {
+  NL_BOOLEAN, /* an int */
+  NL_INTEGER,
+  NL_UNSIGNED, /* 32 bits */
+  NL_WIDE,     /* 64 bits */
+  NL_LINGER,
+  NL_TIMEVAL, /* these four are seconds in Lua */
+  NL_SECONDS,
+  NL_MILLIS,
+  NL_MICROS,
+  NL_STRING,
+  NL_OUTGOING, /* these three are interfaces: IP_MULTICAST_IF, */
+  NL_INDEX,    /* an index, */
+  NL_NETINDEX, /* an index in network order */
+  NL_MEMBERSHIP,
+  NL_CREDENTIALS,
+  NL_GROUPS,
+  NL_INFO,
+  NL_FILTER,
+  NL_BYTES,
+  NL_NONE /* takes no value and has none */
+};
+
+typedef struct nl_option {
+  const char *name;
+  int level, number;
+  enum nl_kind kind;
+  const char *explanation;
+} nl_option;
+
+extern const nl_option nl_options[];     /* ends with a row without a name */
+extern const nl_word nl_levels[];        /* SOL_*, IPPROTO_* */
+extern const nl_word nl_constants[];     /* MSG_* and values of options */
+extern const char *const nl_kindnames[]; /* what a script is told of a kind */
+bool nl_findname (const nl_word *words, const char *name, int *value);
+const nl_option *nl_optionbyname (const char *name);    /* "SO_REUSEADDR" or an older name; or NULL */
+const nl_option *nl_optionbyanyname (const char *name); /* "reuseaddr", "tcp-nodelay" too */
+const nl_option *nl_optionbynumber (int level, int number);
+int nl_pushoption (lua_State *L, int fd, const nl_option *o); /* [-0, +1|2, m] its value, or nil, err */
+
 /* ---- bindings: one entry each, all they export ------------------------------------------------ */
 
-int luaopen_net_socket (lua_State *L);  /* [-0, +1, m] */
-int luaopen_net_resolve (lua_State *L); /* [-0, +1, m] */
+int luaopen_net_socket (lua_State *L);    /* [-0, +1, m] */
+int luaopen_net_option (lua_State *L);    /* [-0, +1, m] */
+int luaopen_net_multicast (lua_State *L); /* [-0, +1, m] */
+int luaopen_net_message (lua_State *L);   /* [-0, +1, m] */
+int luaopen_net_select (lua_State *L);    /* [-0, +1, m] */
+int luaopen_net_resolve (lua_State *L);   /* [-0, +1, m] */
+int luaopen_net_addr (lua_State *L);      /* [-0, +1, m] */
 
 #endif

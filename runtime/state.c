@@ -38,7 +38,8 @@ static const nl_embedded *findembedded (const char *name) {
 
 int nl_loadembedded (lua_State *L, const char *name) {
   const nl_embedded *e = findembedded(name);
-  bool tree = lua_rawgetp(L, LUA_REGISTRYINDEX, &pathkey) == LUA_TSTRING;
+  bool ours = strncmp(name, "net", 3) == 0 || strncmp(name, "scripts.", 8) == 0;
+  bool tree = lua_rawgetp(L, LUA_REGISTRYINDEX, &pathkey) == LUA_TSTRING && ours;
   lua_pop(L, 1);
   if (e == NULL) {
     lua_pushnil(L);
@@ -61,7 +62,12 @@ static void preload (lua_State *L) {
   static const luaL_Reg bindings[] = {{"net.core.task", luaopen_task},
                                       {"net.core.error", nl_openerror},
                                       {"net.core.socket", luaopen_net_socket},
+                                      {"net.core.option", luaopen_net_option},
+                                      {"net.core.multicast", luaopen_net_multicast},
+                                      {"net.core.message", luaopen_net_message},
+                                      {"net.core.select", luaopen_net_select},
                                       {"net.core.resolve", luaopen_net_resolve},
+                                      {"net.core.addr", luaopen_net_addr},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);

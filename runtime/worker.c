@@ -22,7 +22,9 @@ struct nl_pool {
   nl_runtime *rt; /* NULL: shut down */
   nl_job *first, *last;
   nl_job *finished; /* to be told to the tasks */
-  int threads, idle, queued;
+  int threads, idle;
+  int queued;  /* jobs from first to last: no idle thread serves two of them */
+  bool waking; /* an idle thread was told and has not come yet: it will tell the next */
 };
 
 static void runjob (nl_pool *pool, nl_job *job) {
@@ -34,11 +36,19 @@ static void runjob (nl_pool *pool, nl_job *job) {
     job->free(job);
     return;
   }
-  job->state = FINISHED;
+  __atomic_store_n(&job->state, FINISHED, __ATOMIC_RELEASE);
   job->next = pool->finished;
   pool->finished = job;
   nl_loopwake(pool->rt);
   (void)pthread_cond_broadcast(&pool->done);
+}
+
+/* One at a time, each before it begins its own job: so short jobs do not wake everybody, and a job that
+ * hangs holds up none. */
+static void wakeone (nl_pool *pool) {
+  if (pool->queued == 0 || pool->idle == 0 || pool->waking) return;
+  pool->waking = true;
+  (void)pthread_cond_signal(&pool->work);
 }
 
 static void unqueue (nl_pool *pool, nl_job *job) {
@@ -51,18 +61,24 @@ static void unqueue (nl_pool *pool, nl_job *job) {
   pool->queued--;
 }
 
+static nl_job *takejob (nl_pool *pool) {
+  while (pool->first == NULL) {
+    pool->idle++;
+    (void)pthread_cond_wait(&pool->work, &pool->lock);
+    pool->idle--;
+    pool->waking = false;
+  }
+  nl_job *job = pool->first;
+  unqueue(pool, job);
+  wakeone(pool);
+  return job;
+}
+
 static void *worker (void *arg) {
   nl_pool *pool = arg;
   (void)pthread_mutex_lock(&pool->lock);
   for (;;) {
-    while (pool->first == NULL) {
-      pool->idle++;
-      (void)pthread_cond_wait(&pool->work, &pool->lock);
-      pool->idle--;
-    }
-    nl_job *job = pool->first;
-    unqueue(pool, job);
-    runjob(pool, job);
+    runjob(pool, takejob(pool));
   }
   return NULL;
 }
@@ -113,7 +129,7 @@ int nl_submit (lua_State *L, nl_job *job) {
     else pool->first = job;
     pool->last = job;
     pool->queued++;
-    (void)pthread_cond_signal(&pool->work);
+    wakeone(pool);
   }
   (void)pthread_mutex_unlock(&pool->lock);
   return status;
@@ -134,10 +150,7 @@ void nl_jobsdone (nl_runtime *rt) {
 }
 
 bool nl_jobdone (nl_job *job) {
-  (void)pthread_mutex_lock(&job->pool->lock);
-  bool done = job->state == FINISHED;
-  (void)pthread_mutex_unlock(&job->pool->lock);
-  return done;
+  return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == FINISHED;
 }
 
 static void forgetfinished (nl_pool *pool, nl_job *job) {

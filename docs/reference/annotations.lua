@@ -122,7 +122,7 @@ local function readfile(all, file)
   for line in io.lines(file) do
     number = number + 1
     local comment = line:match "^%-%-%-(.*)$"
-    if comment and comment ~= "@meta" then
+    if comment and not comment:find "^@meta" then
       block[#block + 1] = comment
     elseif #block > 0 then
       place(all, owners, readblock(block), line, file .. ":" .. number)

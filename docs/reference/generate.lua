@@ -15,11 +15,16 @@ local PAGES = {
   { file = "sync", title = "Channels, semaphores, events", "net.channel", "net.semaphore", "net.event" },
   { file = "handle", title = "What every socket has", "net.handle" },
   { file = "stream", title = "Streams", "net.stream" },
-  { file = "listener", title = "Listeners", "net.listener" },
+  { file = "listener", title = "Listeners", "net.listener", "net.listeners" },
   { file = "datagram", title = "Datagrams", "net.datagram" },
   { file = "error", title = "Errors", "net.error" },
   { file = "options", title = "Options", "net.connect.options", "net.listen.options", "net.udp.options",
-    "net.scope.options", "net.getaddrinfo.hints", "net.getaddrinfo.entry" },
+    "net.scope.options", "net.getaddrinfo.hints", "net.membership", "net.ancillary", "net.sendmsg.options",
+    "net.recvmsg.options" },
+  { file = "tables", title = "Tables that calls give", "net.getaddrinfo.entry", "net.message", "net.option",
+    "net.tcpinfo" },
+  { file = "ip", title = "Addresses", "net.ip", "net.ip.address" },
+  { file = "mac", title = "Hardware addresses", "net.mac", "net.mac.address" },
 }
 
 local function addpages(all)
@@ -44,8 +49,9 @@ local function variable(class)
   return class.name == "net" and "net" or class.name:match "[^.]+$"
 end
 
+-- Functions of a module have its full name, methods the name of a variable that holds such an object.
 local function title(class, f)
-  return variable(class) .. f.dot .. f.name
+  return (f.dot == "." and class.name or variable(class)) .. f.dot .. f.name
 end
 
 local function anchor(text)

@@ -2,17 +2,10 @@
 -- luacheck: ignore
 
 ---Sockets, waiting and what goes with them: a global of every script, and what `require "net"` returns.
+---Besides the constants below it has those of socket options and messages, SO_*, TCP_*, UDP_*, IP_*, IPV6_*,
+---SOL_* and MSG_*, and the other IPPROTO_*: net.options lists the options. `net.ip` and `net.mac` are
+---modules.
 ---@class net
----@field AF_UNIX integer 1, the family "unix"
----@field AF_INET integer 2, the family "inet"
----@field AF_INET6 integer 10, the family "inet6"
----@field SOCK_STREAM integer 1, the type "stream"
----@field SOCK_DGRAM integer 2, the type "dgram"
----@field SOCK_RAW integer 3, the type "raw"
----@field SOCK_SEQPACKET integer 5, the type "seqpacket"
----@field SHUT_RD integer 0, the direction "r" of shutdown
----@field SHUT_WR integer 1, the direction "w" of shutdown
----@field SHUT_RDWR integer 2, the directions "rw" of shutdown
 local net = {}
 
 ---Reads a clock that only goes forward.

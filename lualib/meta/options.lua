@@ -4,7 +4,10 @@
 ---The options of net.connect. All are optional.
 ---@class net.connect.options
 ---@field timeout? number seconds for lookup and connection together, 0 to 2^53; 30 if absent
----@field family? "inet"|"inet6"|"unix" addresses of that family only; all if absent
+---@field family? "inet"|"inet6"|"unix" addresses of that family only; that of `source`, or all, if absent
+---@field happy_eyeballs? boolean|number seconds until the next address of a name is tried beside the one
+--- before, 0 to 2^53; true: 0.25, as if absent; false: one after the other, each until it fails
+---@field strict? boolean refuses addresses such as 127.1 and 0x7f000001, with EAI_NONAME; false if absent
 ---@field type? "stream"|"dgram"|"seqpacket"|"raw" the socket's type; "stream" if absent
 ---@field nodelay? boolean TCP_NODELAY: small writes leave at once; true if absent; TCP only
 ---@field keepalive? boolean SO_KEEPALIVE: the system probes an idle connection; false if absent
@@ -14,6 +17,15 @@
 ---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
 ---@field broadcast? boolean SO_BROADCAST, for type "dgram"; false if absent
 ---@field source? string numeric address of this machine to connect from; the system's choice if absent
+---@field interface? string SO_BINDTODEVICE: the name of the interface that packets leave and come in by; any
+--- if absent
+---@field tos? integer IP_TOS or IPV6_TCLASS, 0 to 255: DSCP in the upper six bits; the system's choice if
+--- absent
+---@field ttl? integer IP_TTL or IPV6_UNICAST_HOPS, 1 to 255: hops that packets may take; the system's choice
+--- if absent
+---@field fastopen? boolean TCP_FASTOPEN_CONNECT: to a server that allowed it before, the first write leaves
+--- with the SYN; connect then succeeds before anything was sent, and a refusal shows in that write; false if
+--- absent
 ---@field max_line? integer bytes in one line, 1 to 2147483648; 65536 if absent; see net.stream.setlimits
 ---@field max_read? integer bytes in one read, 1 to 2147483648; 67108864 if absent
 
@@ -54,17 +66,21 @@
 
 ---The hints of net.getaddrinfo. All are optional.
 ---@class net.getaddrinfo.hints
----@field family? "inet"|"inet6" addresses of that family only; both if absent
----@field socktype? "stream"|"dgram" for that type only; one entry for each type if absent
----@field numeric? boolean a name is refused with EAI_NONAME instead of being looked up; false if absent
----@field canonname? boolean the first entry gets the field canonname; false if absent
----@field passive? boolean without a host: the wildcard address, to bind, not loopback; false if absent
+---@field family? integer|string AF_INET, AF_INET6, "inet" or "inet6": addresses of that family only; both if
+--- absent
+---@field socktype? integer|string SOCK_STREAM, "stream", "dgram" or "raw": for that type only; one entry for
+--- each type if absent
+---@field protocol? integer|string IPPROTO_TCP, "tcp", "udp" ...; any if absent
+---@field flags? integer|string|string[] AI_*, as a number, a name or a list of names
+---@field strict? boolean refuses addresses such as 127.1 and 0x7f000001; false if absent
+---@field timeout? number seconds, 0 to 2^53; nil: as long as the enclosing deadline allows
 
 ---One address of a name, as net.getaddrinfo gives it.
 ---@class net.getaddrinfo.entry
----@field family "inet"|"inet6"
----@field socktype "stream"|"dgram"|"raw"|"any"
+---@field family integer net.AF_INET or net.AF_INET6
+---@field socktype integer net.SOCK_STREAM, net.SOCK_DGRAM or net.SOCK_RAW
 ---@field protocol integer the protocol's number: 6 is TCP, 17 UDP
----@field address string numeric
+---@field canonname? string the full name, in the first entry, if the flag canonname asked for it
+---@field address string numeric, with its zone ("fe80::1%eth0"): it can be passed on
 ---@field port integer 0 if no service was given
----@field canonname? string the full name, if the hint canonname asked for it
+---@field scope_id? integer the zone as a number, 0 if there is none; IPv6 only

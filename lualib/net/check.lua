@@ -21,10 +21,12 @@ end
 
 ---Calls a function of a binding for the public function `name`, which has the same arguments.
 function check.call(name, f, ...)
-  local ok, a, b = pcall(f, ...)
-  if ok then return a, b end
-  if type(a) ~= "string" then error(a, 0) end
-  raise((a:gsub("^.-bad argument", "bad argument"):gsub("to '[%w_.]+'", "to '" .. name .. "'")))
+  local function answer(ok, err, ...)
+    if ok then return err, ... end
+    if type(err) ~= "string" then error(err, 0) end
+    raise((err:gsub("^.-bad argument", "bad argument"):gsub("to '[%w_.?]+'", "to '" .. name .. "'")))
+  end
+  return answer(pcall(f, ...))
 end
 
 ---An integer within bounds, or the default where it is nil.

@@ -2,13 +2,15 @@
 
 local task = require "net.core.task"
 local socket = require "net.core.socket"
+local newerror = require "net.core.error".new
 local resolve = require "net.resolve"
 local check = require "net.check"
 
 ---@class net
 local dial = {}
 
-local TIMEOUT = 30
+local TIMEOUT = 30 -- seconds for everything, lookup included
+local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
 
 -- No domain ends in a number: such a host is an address in one of the forms of inet_aton, or a mistake, and
 -- is never asked of a name server.
@@ -17,10 +19,20 @@ local function isnumeric(host)
   return label:match "^%d+$" or label:lower():match "^0x%x*$"
 end
 
+-- A source address leaves no choice of the family.
+local function familyof(options)
+  local source = options.source
+  return options.family or source and (source:find(":", 1, true) and "inet6" or "inet")
+end
+
 local function lookup(host, options)
-  local family = options and options.family
-  local numeric = isnumeric(host) and true or nil
-  return resolve.getaddrinfo(host, nil, { socktype = "stream", family = family, numeric = numeric })
+  options = options or {}
+  return resolve.getaddrinfo(host, nil, {
+    socktype = "stream",
+    family = familyof(options),
+    strict = options.strict,
+    flags = isnumeric(host) and "numerichost" or nil,
+  })
 end
 
 -- A unix path has no port: its options may stand in that place.
@@ -30,52 +42,137 @@ local function noport(host, port, options)
   return port, options
 end
 
--- One address; false if it is a name. The socket of a failed connect is of no more use.
+local function milliseconds(began)
+  return (task.now() - began) * 1000
+end
+
+-- One address; false if it is a name. The socket of a failed or canceled connect is of no more use.
 local function try(address, port, options, timeout)
   local s, err = check.call("connect", socket.open, address, port, options)
   if not s then return s, err end
   local began = task.now()
-  local ok
-  ok, err = s:connect(address, port, timeout)
-  if ok then return s end
+  local ran, ok
+  ran, ok, err = pcall(s.connect, s, address, port, timeout)
+  if ran and ok then return s, { address = address, port = tonumber(port), ms = milliseconds(began) } end
   s:close()
+  if not ran then error(ok, 0) end
   err.address = err.address or address
   err.port = err.port or tonumber(port)
-  err.ms = (task.now() - began) * 1000
+  err.ms = milliseconds(began)
   return nil, err
 end
 
--- The last failure speaks for all; the others are in err.attempts.
-local function failure(host, attempts)
-  local err = {}
-  for field, value in pairs(attempts[#attempts]) do err[field] = value end
-  err.host, err.attempts = host, attempts
-  return setmetatable(err, getmetatable(attempts[1]))
+-- RFC 8305, section 4: the families take turns, beginning with the resolver's first choice.
+local function interleave(list)
+  local first, second, mixed = {}, {}, {}
+  for _, entry in ipairs(list) do
+    local same = entry.family == list[1].family
+    table.insert(same and first or second, entry)
+  end
+  for index = 1, math.max(#first, #second) do
+    mixed[#mixed + 1] = first[index]
+    mixed[#mixed + 1] = second[index]
+  end
+  return mixed
+end
+
+-- Begins an attempt in a task of its own, which notes in it what came of it.
+local function begin(scope, entry, port, options, ended)
+  local attempt = { address = entry.address, port = tonumber(port), began = task.now() }
+  scope:spawn(function()
+    local s, facts = try(entry.address, port, options)
+    attempt.stream, attempt.facts, attempt.ms = s, facts, facts.ms
+    ended:send(attempt)
+  end)
+  return attempt
+end
+
+-- Runs the attempts side by side, each begun when the one before has failed or `stagger` has passed. Gives
+-- the winner, or nil and the last error. What is known of every attempt is in `attempts`.
+local function race(list, port, options, attempts, timeout)
+  local stagger = options and options.happy_eyeballs
+  if stagger == nil or stagger == true then stagger = STAGGER end
+  local ended = require("net.sync").channel(#list)
+  local scope <close> = task.scope { timeout = timeout }
+  local failed = 0
+  while true do
+    local more = #attempts < #list
+    if more then
+      attempts[#attempts + 1] = begin(scope, list[#attempts + 1], port, options, ended)
+      more = #attempts < #list
+    end
+    local patience = more and stagger or nil
+    local due = patience and task.now() + patience
+    local attempt, err = ended:receive(patience)
+    if attempt and attempt.stream then return attempt end
+    if attempt then failed = failed + 1 end
+    if failed == #list then return nil, attempt.facts end
+    if not attempt and not (due and task.now() >= due) then return nil, err end
+  end
+end
+
+-- What became of every attempt, in the order of starting: the errors of those that failed, and for the ones
+-- that were overtaken or cut short what is known of them.
+local function history(attempts, err)
+  local list = {}
+  for index, attempt in ipairs(attempts) do
+    local entry = not attempt.stream and attempt.facts or err and newerror("connect", err.code) or {}
+    entry.address, entry.port = attempt.address, attempt.port
+    entry.ms = attempt.ms or milliseconds(attempt.began)
+    list[index] = entry
+  end
+  return list
+end
+
+-- The last failure speaks for all; every attempt is in err.attempts.
+local function failure(host, err, attempts)
+  local all = newerror("connect", err.code, err.message)
+  for field, value in pairs(err) do all[field] = value end
+  all.op, all.host, all.attempts = "connect", host, history(attempts, err)
+  return all
+end
+
+-- Closes every connection but one, however the race ended.
+local function losers(attempts)
+  local function close()
+    for _, attempt in ipairs(attempts) do
+      if attempt.stream and attempt ~= attempts.winner then attempt.stream:close() end
+    end
+  end
+  return setmetatable({}, { __close = close })
 end
 
 local function byname(host, port, options, timeout)
-  local scope <close> = task.scope { timeout = timeout } -- luacheck: ignore scope
-  local list, err = lookup(host, options)
-  if not list then return nil, err end
-  local attempts = {}
-  for index, entry in ipairs(list) do
-    local s
-    s, attempts[index] = try(entry.address, port, options)
-    if s then return s end
+  local began = task.now()
+  local list, err = require("net.task").timeout(timeout, lookup, host, options)
+  if not list then
+    err.op, err.port = "connect", tonumber(port)
+    return nil, err
   end
-  return nil, failure(host, attempts)
+  local lookup_ms = milliseconds(began)
+  local attempts = {}
+  local rest <close> = losers(attempts) -- luacheck: ignore rest
+  local left = math.max(timeout - lookup_ms / 1000, 0)
+  attempts.winner, err = race(interleave(list), port, options, attempts, left)
+  if not attempts.winner then return nil, failure(host, err, attempts) end
+  local s, facts = attempts.winner.stream, attempts.winner.facts
+  facts.host, facts.lookup_ms, facts.attempts = host, lookup_ms, history(attempts)
+  return s, facts
 end
 
----Connects a stream. The name is looked up without stopping other tasks and its addresses are tried in
----order; lookup and attempts share one deadline.
+---Connects a stream. A name is looked up without stopping other tasks. Its addresses race as in RFC 8305, in
+---the order of RFC 6724 with the families taking turns: each is tried when the one before has failed or has
+---not answered within 250 ms, the first that connects wins and the others are closed. Lookup and attempts
+---share one deadline.
 ---@async
 ---@param host string numeric address, name, "unix:/path" or "unix:@abstract"
----@param port? integer|string 0 to 65535; none for a unix path
+---@param port? integer|string 0 to 65535; none for a unix path, where the options may stand here
 ---@param options? net.connect.options an unknown field raises
 ---@return net.stream? stream a datagram object for type "seqpacket" or "dgram"
----@return net.error? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts` has
---- every address tried with its own error and `ms`
----@see connect(2)
+---@return net.error|table? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts`
+--- has every address tried with its own error and `ms`. On success: {address, port, ms} of the connection,
+--- for a name also host, lookup_ms and attempts
+---@see connect(2), RFC 8305
 ---```lua
 ---local server = assert(net.listen("127.0.0.1", 0))
 ---local _, port = server:getsockname()
@@ -119,9 +216,44 @@ end
 
 local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true, EAI_ADDRFAMILY = true }
 
----Listens for streams. Without a host it takes IPv4 and IPv6 connections on every interface.
+local function onany(port, options)
+  local s, err = listenon("::", port, options)
+  if s or not NO_IPV6[err.code] then return s, err end
+  return listenon("0.0.0.0", port, options)
+end
+
+-- Every address of a list, all on the same port: the first one chooses where that is 0.
+local function onlist(addresses, port, options)
+  if #addresses == 0 then check.bad("listen", 1, "address, or a list of them,", "an empty list") end
+  local listeners = {}
+  for index, address in ipairs(addresses) do
+    local s, err = listenon(address, port, options)
+    if s == false then err = newerror("listen", "EAI_NONAME", "not a numeric address") end
+    if not s then
+      for _, other in ipairs(listeners) do other:close() end
+      return nil, err
+    end
+    listeners[index] = s
+    if tonumber(port) == 0 then port = select(2, s:getsockname()) end
+  end
+  if #listeners == 1 then return listeners[1] end
+  return require("net.listeners").new(listeners)
+end
+
+local function addressesof(list)
+  local addresses, seen = {}, {}
+  for _, entry in ipairs(list) do
+    if not seen[entry.address] then addresses[#addresses + 1] = entry.address end
+    seen[entry.address] = true
+  end
+  return addresses
+end
+
+---Listens for streams. Without a host it takes IPv4 and IPv6 connections on every interface; a name with
+---several addresses, or a list of addresses, is listened on at all of them.
 ---@async
----@param host? string numeric address, name (its first address), "unix:/path" or "unix:@abstract"; nil: any
+---@param host? string|string[] numeric address, name, "unix:/path" or "unix:@abstract", or a list of numeric
+--- addresses; nil: any
 ---@param port? integer|string 0 to 65535; 0: a free one, see getsockname
 ---@param options? net.listen.options an unknown field raises
 ---@return net.listener? listener
@@ -133,17 +265,14 @@ local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true, EAI_ADDRFAMILY = tr
 ---```
 function dial.listen(host, port, options)
   port, options = noport(host, port, options)
-  if host == nil then
-    local s, err = listenon("::", port, options)
-    if s or not NO_IPV6[err.code] then return s, err end
-    return listenon("0.0.0.0", port, options)
-  end
+  if host == nil then return onany(port, options) end
+  if type(host) == "table" then return onlist(host, port, options) end
   local s, err = listenon(host, port, options)
   if s ~= false then return s, err end
   local list
   list, err = lookup(host, options)
   if not list then return nil, err end
-  return listenon(list[1].address, port, options)
+  return onlist(addressesof(list), port, options)
 end
 
 return dial

@@ -55,6 +55,15 @@ function stream:finish(timeout)
   return drained, err
 end
 
+-- For whatever accepts.
+local function clients(self)
+  return function()
+    local client, err = self:accept()
+    if client or err.code == "CLOSED" then return client end
+    error(err, 2)
+  end
+end
+
 ---Iterates over the connections that come in, until the listener is closed.
 ---@async
 ---@return fun(): net.stream? iterator raises what accept fails with, other than CLOSED
@@ -67,11 +76,7 @@ end
 ---```
 function listener:clients()
   check.class("clients", self, socket.listener, "net.listener")
-  return function()
-    local client, err = self:accept()
-    if client or err.code == "CLOSED" then return client end
-    error(err, 2)
-  end
+  return clients(self)
 end
 
 -- Keeps the traceback with what a handler raised; a cancellation is no news.
@@ -87,6 +92,27 @@ local function serveone(client, handler, gate)
   if ok then return end
   if type(err) == "table" then error(err, 0) end
   task.report("client failed: " .. err)
+end
+
+-- For whatever accepts.
+local function serve(self, handler, options)
+  check.callable("serve", 1, handler)
+  local limit = check.options("serve", 2, options, { limit = { 1, 1000000 } }).limit
+  local gate = limit and require("net.sync").semaphore(limit)
+  local scope <close> = task.scope()
+  while true do
+    if gate then gate:acquire() end
+    local client, err = self:accept()
+    if not client then
+      if err.code ~= "CLOSED" then return nil, err end
+      return scope:wait()
+    end
+    local spawned, why = pcall(scope.spawn, scope, serveone, client, handler, gate)
+    if not spawned then -- out of memory: the peer must not wait for a collection
+      client:close()
+      error(why, 0)
+    end
+  end
 end
 
 ---Runs `handler(client)` in a task of its own for every connection, until the listener is closed; then
@@ -107,26 +133,10 @@ end
 ---```
 function listener:serve(handler, options)
   check.class("serve", self, socket.listener, "net.listener")
-  check.callable("serve", 1, handler)
-  local limit = check.options("serve", 2, options, { limit = { 1, 1000000 } }).limit
-  local gate = limit and require("net.sync").semaphore(limit)
-  local scope <close> = task.scope()
-  while true do
-    if gate then gate:acquire() end
-    local client, err = self:accept()
-    if not client then
-      if err.code ~= "CLOSED" then return nil, err end
-      return scope:wait()
-    end
-    local spawned, why = pcall(scope.spawn, scope, serveone, client, handler, gate)
-    if not spawned then -- out of memory: the peer must not wait for a collection
-      client:close()
-      error(why, 0)
-    end
-  end
+  return serve(self, handler, options)
 end
 
 for name, method in pairs(stream) do socket.stream[name] = method end
 for name, method in pairs(listener) do socket.listener[name] = method end
 
-return { stream = stream, listener = listener }
+return { stream = stream, listener = listener, clients = clients, serve = serve }

@@ -1,4 +1,5 @@
 local connected = require "connected"
+local island = require "island"
 local netlua = require "netlua"
 local peer = require "peer"
 
@@ -280,6 +281,13 @@ describe("net.connect", function()
     { "a size that is negative", "127.0.0.1", 80, { rcvbuf = -1 } },
     { "a family that is none", "127.0.0.1", 80, { family = "ipv4" } },
     { "a type that is none", "127.0.0.1", 80, { type = "tcp" } },
+    { "a ttl of 0", "127.0.0.1", 80, { ttl = 0 } },
+    { "a tos too high", "127.0.0.1", 80, { tos = 256 } },
+    { "an interface that is a number", "127.0.0.1", 80, { interface = 1 } },
+    { "a negative happy_eyeballs", "127.0.0.1", 80, { happy_eyeballs = -1 } },
+    { "a happy_eyeballs that is text", "localhost", 80, { happy_eyeballs = "no" } },
+    { "a strict that is none", "localhost", 80, { strict = 1 } },
+    { "a size that is negative, for a name", "localhost", 80, { rcvbuf = -1 } },
   }
   for _, case in ipairs(misuse) do
     it(("raises for %s, at the caller's line"):format(case[1]), function()
@@ -304,6 +312,194 @@ describe("net.connect", function()
     local _, message = pcall(net.connect, "127.0.0.1", ("9"):rep(1 << 20))
 
     assert.is_true(#message < 300)
+  end)
+end)
+
+describe("net.connect to a name with several addresses", function()
+  -- Nothing answers at 2001:db8::9 and 192.0.2.9: their hardware addresses are known and nobody has them. The
+  -- resolver puts IPv6 first.
+  local HOSTS = table.concat({ "127.0.0.1 localhost", "2001:db8::9 half.test both.test",
+    "127.0.0.1 half.test", "192.0.2.9 both.test", "127.0.0.2 refused.test good.test",
+    "127.0.0.3 refused.test", "" }, "\n")
+  local SETUP = [[
+    assert(os.execute [=[
+      { ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up &&
+      ip addr add 192.0.2.1/24 dev v0 && ip addr add 2001:db8::1/64 dev v0 nodad &&
+      ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent &&
+      ip neigh add 2001:db8::9 lladdr 02:00:00:00:00:09 dev v0 nud permanent; } 2>/dev/null]=], "no veth")
+    assert(net.getaddrinfo "localhost") -- the threads of lookups have descriptors of their own
+    local server = assert(net.listen("0.0.0.0", 0))
+    local _, port = server:getsockname()
+    local unused
+    do
+      local other <close> = assert(net.listen("127.0.0.1", 0))
+      unused = select(2, other:getsockname())
+    end
+    local function descriptors()
+      local n = 0
+      local list <close> = io.popen "ls /proc/$PPID/fd"
+      for _ in list:lines() do n = n + 1 end
+      return n
+    end
+    local function timed(...)
+      local before, began = descriptors(), net.now()
+      local s, err = net.connect(...)
+      local took = net.now() - began
+      if s then s:close() end
+      assert(descriptors() == before, "descriptors")
+      return s, err, took
+    end
+    local function within(low, value, high)
+      assert(low <= value and value <= high, value)
+    end
+  ]]
+
+  local function onisland(claim, script)
+    it(claim, function()
+      if not island.possible() then pending "no namespaces here" return end
+
+      local out, err, status = island.run(SETUP .. script .. "\nprint 'done'", { ["/etc/hosts"] = HOSTS })
+      if err:find "no veth" then pending "no veth here" return end
+
+      assert.same({ "done\n", "", 0 }, { out, err, status })
+    end)
+  end
+
+  onisland("tries the second beside a first that is silent, after 250 ms, and closes the first", [[
+    local s, facts, took = timed("half.test", port, { timeout = 5 })
+    assert(s, facts)
+    within(0.24, took, 0.6)
+    assert(facts.address == "127.0.0.1" and facts.port == port and facts.host == "half.test")
+    within(0, facts.lookup_ms, 200)
+    within(0, facts.ms, 200)
+    assert(#facts.attempts == 2)
+    assert(facts.attempts[1].address == "2001:db8::9" and facts.attempts[2].address == "127.0.0.1")
+    within(240, facts.attempts[1].ms, 600)
+    assert(facts.attempts[1].code == nil and facts.attempts[2].ms == facts.ms)
+  ]])
+
+  onisland("tries no second where the first answers", [[
+    local s, facts = timed("good.test", port, { timeout = 5 })
+    assert(s, facts)
+    assert(facts.address == "127.0.0.2" and #facts.attempts == 1 and facts.attempts[1].address == "127.0.0.2")
+  ]])
+
+  onisland("waits as long as happy_eyeballs says, or for the first alone", [[
+    local s, facts, took = timed("half.test", port, { timeout = 5, happy_eyeballs = 0.05 })
+    assert(s, facts)
+    within(0.05, took, 0.2)
+    s, facts, took = timed("half.test", port, { timeout = 5, happy_eyeballs = 0 })
+    assert(s, facts)
+    within(0, took, 0.2)
+    assert(timed("half.test", port, { timeout = 5, happy_eyeballs = true }))
+    s, facts, took = timed("half.test", port, { timeout = 0.6, happy_eyeballs = false })
+    assert(not s and facts.code == "TIMEOUT" and #facts.attempts == 1)
+    within(0.55, took, 1.5)
+  ]])
+
+  onisland("goes on to the next at once where one is refused, and tells of all in their order", [[
+    local list = net.getaddrinfo("refused.test", nil, { socktype = "stream" })
+    local s, err, took = timed("refused.test", unused, { timeout = 5, happy_eyeballs = false })
+    assert(not s and err.code == "ECONNREFUSED" and err.host == "refused.test" and err.op == "connect")
+    within(0, took, 0.2)
+    assert(#err.attempts == 2 and #list == 2)
+    for index, attempt in ipairs(err.attempts) do
+      assert(attempt.address == list[index].address and attempt.port == unused)
+      assert(attempt.code == "ECONNREFUSED" and attempt.op == "connect")
+      within(0, attempt.ms, 200)
+    end
+  ]])
+
+  onisland("ends at its timeout with TIMEOUT and every attempt", [[
+    local s, err, took = timed("both.test", port, { timeout = 0.6 })
+    assert(not s and err.code == "TIMEOUT" and err.kind == "timeout" and err.host == "both.test")
+    within(0.55, took, 1.5)
+    assert(#err.attempts == 2)
+    assert(err.attempts[1].address == "2001:db8::9" and err.attempts[2].address == "192.0.2.9")
+    assert(err.attempts[1].code == "TIMEOUT" and err.attempts[2].code == "TIMEOUT")
+    within(550, err.attempts[1].ms, 1500)
+    within(250, err.attempts[2].ms, 1200)
+  ]])
+
+  onisland("ends at the deadline around it, with attempts left and with none", [[
+    for _, seconds in ipairs { 0.1, 0.4 } do
+      local began = net.now()
+      local s, err = net.timeout(seconds, timed, "both.test", port)
+      assert(not s and err.code == "TIMEOUT" and #err.attempts == (seconds < 0.25 and 1 or 2))
+      within(seconds - 0.05, net.now() - began, seconds + 0.5)
+    end
+  ]])
+
+  onisland("can be canceled in the middle of the race, and leaves no socket", [[
+    local before = descriptors()
+    local task = net.spawn(net.connect, "both.test", port, { happy_eyeballs = 0.01 })
+    net.sleep(0.1)
+    task:cancel()
+    assert(select(2, task:join(5)).code == "CANCELED")
+    assert(descriptors() == before)
+  ]])
+
+  onisland("asks for the family of its source only", [[
+    local s, facts = timed("half.test", port, { timeout = 5, source = "127.0.0.9" })
+    assert(s, facts)
+    assert(facts.address == "127.0.0.1" and #facts.attempts == 1)
+  ]])
+
+  onisland("goes through the interface that it is told", [[
+    local s, err = net.connect("127.0.0.1", port, { timeout = 0.2, interface = "v0" })
+    assert(not s and err.code ~= "ECONNREFUSED", err)
+    s = assert(net.connect("127.0.0.1", port, { timeout = 5, interface = "lo" }))
+    assert(s:getsockopt "SO_BINDTODEVICE" == "lo")
+  ]])
+end)
+
+describe("the options of net.connect", function()
+  for _, host in ipairs { "127.0.0.1", "::1" } do
+    it("reach a socket for " .. host, function()
+      local server <close> = assert(net.listen(host, 0))
+      local _, port = server:getsockname()
+      local level = host == "::1" and "ipv6" or "ip"
+      local names = { ip = { "IP_TTL", "IP_TOS" }, ipv6 = { "IPV6_UNICAST_HOPS", "IPV6_TCLASS" } }
+
+      local s <close> = assert(net.connect(host, port,
+        { ttl = 9, tos = 0x10, fastopen = true, keepalive = true }))
+
+      assert.equal(9, s:getsockopt(names[level][1]))
+      assert.equal(0x10, s:getsockopt(names[level][2]))
+      assert.is_true(s:getsockopt "SO_KEEPALIVE")
+      assert.is_true(s:getsockopt "TCP_FASTOPEN_CONNECT")
+    end)
+  end
+
+  it("say which interface there is not", function()
+    for _, name in ipairs { "nosuch0", "", ("x"):rep(16), "lo" .. ("x"):rep(20) } do
+      local s, err = net.connect("127.0.0.1", 9, { interface = name })
+
+      assert.is_nil(s)
+      assert.equal("ENODEV", err.code)
+    end
+  end)
+
+  it("refuse the short forms of an address when strict", function()
+    local server <close> = peer.echo()
+
+    for _, host in ipairs { "127.1", "0x7f000001", "2130706433", "0177.0.0.1" } do
+      local s, err = net.connect(host, server.port, { strict = true, timeout = 5 })
+      assert.is_nil(s)
+      assert.equal("EAI_NONAME", err.code)
+      local other <close> = assert(net.connect(host, server.port, { strict = false, timeout = 5 }))
+      assert.truthy(other)
+    end
+  end)
+
+  it("give the second result: who answered, and how long that took", function()
+    local server <close> = peer.echo()
+
+    local s <close>, facts = net.connect(server.host, server.port, { timeout = 5 })
+
+    assert.truthy(s)
+    assert.same({ server.host, server.port }, { facts.address, facts.port })
+    assert.is_true(facts.ms >= 0 and facts.ms < 5000)
   end)
 end)
 

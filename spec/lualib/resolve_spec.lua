@@ -16,7 +16,7 @@ describe("getaddrinfo", function()
   end
 
   it("gives nil, err for what is no address where only addresses are asked for", function()
-    local list, err = net.getaddrinfo("10.0.0.256", nil, { numeric = true })
+    local list, err = net.getaddrinfo("10.0.0.256", nil, { flags = "numerichost" })
 
     assert.is_nil(list)
     assert.equal("EAI_NONAME", err.code)
@@ -33,7 +33,7 @@ describe("getaddrinfo", function()
 
   it("is called from several tasks at once", function()
     local results = net.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function(n)
-      return net.getaddrinfo("127.0.0." .. n, 80, { socktype = "stream", numeric = true })
+      return net.getaddrinfo("127.0.0." .. n, 80, { socktype = "stream", flags = "numerichost" })
     end)
 
     for n = 1, 8 do assert.equal("127.0.0." .. n, results[n][1].address) end

@@ -148,7 +148,7 @@ local numbers = {
   { "net.listen's port", "#2 to 'listen'", function(v) return net.listen("127.0.0.1", v) end },
   { "net.listen's options", "#3 to 'listen'", function(v) return net.listen("127.0.0.1", 0, v) end },
   { "net.getaddrinfo's service", "#2 to 'getaddrinfo'", function(v)
-    return net.getaddrinfo("127.0.0.1", v, { numeric = true, socktype = "stream" })
+    return net.getaddrinfo("127.0.0.1", v, { flags = "numerichost", socktype = "stream" })
   end },
   { "net.udp", "#1 to 'udp'", net.udp },
   { "net.sleep", "#1 to 'sleep'", briefly(net.sleep) },
@@ -167,9 +167,53 @@ local numbers = {
   { "net.semaphore", "#1 to 'semaphore'", net.semaphore },
   { "net.scope's timeout", "\"timeout\"", option(net.scope, "timeout") },
   { "net.scope", "#1 to 'scope'", net.scope },
+  { "net.htons", "#1 to 'htons'", net.htons },
+  { "net.ntohl", "#1 to 'ntohl'", net.ntohl },
+  { "net.hton64", "#1 to 'hton64'", net.hton64 },
+  { "net.getservbyport", "#1 to 'getservbyport'", net.getservbyport },
+  { "net.getprotobynumber", "#1 to 'getprotobynumber'", net.getprotobynumber },
+  { "net.getnameinfo's port", "#2 to 'getnameinfo'", function(v)
+    return net.getnameinfo("127.0.0.1", v, { "numerichost", "numericserv" })
+  end },
+  { "net.getnameinfo's timeout", "#4 to 'getnameinfo'", function(v)
+    return net.getnameinfo("127.0.0.1", 80, { "numerichost", "numericserv" }, v)
+  end },
+  { "net.gethostbyname's timeout", "#2 to 'gethostbyname'", function(v)
+    return net.gethostbyname("127.0.0.1", v)
+  end },
+  { "net.getaddrinfo's timeout", "\"timeout\"", option(net.getaddrinfo, "timeout", "127.0.0.1", 80) },
+  { "net.select's timeout", "#4 to 'select'", function(v)
+    local a <close>, b = net.pair()
+    b:close()
+    return net.select({ a }, nil, nil, v)
+  end },
+  { "net.poll's timeout", "#2 to 'poll'", function(v)
+    local a <close>, b = net.pair()
+    b:close()
+    return net.poll({ a }, v)
+  end },
+  { "setsockopt's value", "#2 to 'setsockopt'", onsocket("setsockopt", "TCP_KEEPCNT") },
+  { "setsockopt's boolean", "#2 to 'setsockopt'", onsocket("setsockopt", "SO_KEEPALIVE") },
+  { "setsockopt's time", "#2 to 'setsockopt'", onsocket("setsockopt", "TCP_USER_TIMEOUT") },
+  { "setsockopt's number", "#[23] to 'setsockopt'", onsocket("setsockopt", net.SOL_SOCKET) },
+  { "getsockopt's size", "#2 to 'getsockopt'", onsocket("getsockopt", "SO_TYPE") },
+  { "net.options", "#1 to 'options'", net.options },
+  { "recvmsg", "#1 to 'recvmsg'", ondatagram "recvmsg" },
+  { "recvmsg's timeout", "#2 to 'recvmsg'", ondatagram("recvmsg", 1) },
+  { "recvmsg's options", "#3 to 'recvmsg'", ondatagram("recvmsg", 1, 0) },
+  { "sendmsg's options", "#2 to 'sendmsg'", ondatagram("sendmsg", "x") },
+  { "sendmsg's ttl", "\"ttl\"", option(ondatagram("sendmsg", "x"), "ttl") },
+  { "sendmsg's port", "port", option(ondatagram("sendmsg", "x"), "port") },
+  { "ancillary", "#1 to 'ancillary'", ondatagram "ancillary" },
+  { "ttl", "#1 to 'ttl'", ondatagram "ttl" },
+  { "loop", "#1 to 'loop'", ondatagram "loop" },
+  { "info", "#1 to 'info'", onstream "info" },
+  { "net.hexdump's width", "\"width\"", option(net.hexdump, "width", "x") },
+  { "net.mac.format's bytes", "#1 to 'format'", net.mac.format },
   { "net.spawn", "#1 to 'spawn'", function(v) return net.spawn(v ~= print and v or nil) end },
 }
-for _, field in ipairs { "timeout", "rcvbuf", "sndbuf", "max_line", "max_read", "nodelay", "keepalive" } do
+for _, field in ipairs { "timeout", "rcvbuf", "sndbuf", "max_line", "max_read", "nodelay", "keepalive",
+  "tos", "ttl", "fastopen", "happy_eyeballs", "strict" } do
   numbers[#numbers + 1] = { "net.connect's " .. field, "\"" .. field .. "\"",
     option(net.connect, field, "127.0.0.1", 1) }
 end
@@ -178,7 +222,7 @@ for _, field in ipairs { "backlog", "mode", "reuseport", "v6only", "rcvbuf" } do
     option(net.listen, field, "127.0.0.1", 0) }
 end
 
-local NUMERIC = { numeric = true }
+local NUMERIC = { flags = "numerichost" }
 
 local texts = {
   { "read's format", "#1 to 'read'", onstream "read" },
@@ -210,13 +254,50 @@ local texts = {
   { "net.udp's family", "\"family\"", option(net.udp, "family") },
   { "net.connect's type", "\"type\"", option(net.connect, "type", "127.0.0.1", 1) },
   { "net.connect's source", "\"source\"", option(net.connect, "source", "127.0.0.1", 1) },
+  { "net.connect's interface", "\"interface\"", option(net.connect, "interface", "127.0.0.1", 1) },
   { "net.getaddrinfo", "#1 to 'getaddrinfo'", function(v) return net.getaddrinfo(v, 80, NUMERIC) end },
   { "net.getaddrinfo's service", "#2 to 'getaddrinfo'", function(v)
     return net.getaddrinfo("127.0.0.1", v, NUMERIC)
   end },
   { "net.getaddrinfo's family", "\"family\"", option(net.getaddrinfo, "family", "127.0.0.1", 80) },
   { "net.getaddrinfo's socktype", "\"socktype\"", option(net.getaddrinfo, "socktype", "127.0.0.1", 80) },
-  { "net.getaddrinfo's numeric", "\"numeric\"", option(net.getaddrinfo, "numeric", "127.0.0.1", 80) },
+  { "net.getaddrinfo's protocol", "\"protocol\"", option(net.getaddrinfo, "protocol", "127.0.0.1", 80) },
+  { "net.getaddrinfo's flags", "\"flags\"", option(net.getaddrinfo, "flags", "127.0.0.1", 80) },
+  { "net.getaddrinfo's strict", "\"strict\"", option(net.getaddrinfo, "strict", "127.0.0.1", 80) },
+  { "net.getnameinfo", "#1 to 'getnameinfo'", function(v) return net.getnameinfo(v, 80, "numerichost") end },
+  { "net.getnameinfo's flags", "#3 to 'getnameinfo'", function(v)
+    return net.getnameinfo("127.0.0.1", 80, v)
+  end },
+  { "net.getservbyname", "#1 to 'getservbyname'", net.getservbyname },
+  { "net.getservbyname's protocol", "#2 to 'getservbyname'", function(v)
+    return net.getservbyname("http", v)
+  end },
+  { "net.getprotobyname", "#1 to 'getprotobyname'", net.getprotobyname },
+  { "net.inet_pton's family", "#1 to 'inet_pton'", function(v) return net.inet_pton(v, "::1") end },
+  { "net.inet_pton", "#2 to 'inet_pton'", function(v) return net.inet_pton("inet", v) end },
+  { "net.inet_ntop", "#2 to 'inet_ntop'", function(v) return net.inet_ntop("inet", v) end },
+  { "net.inet_aton", "#1 to 'inet_aton'", net.inet_aton },
+  { "net.inet_ntoa", "#1 to 'inet_ntoa'", net.inet_ntoa },
+  { "setsockopt", "#[12] to 'setsockopt'", onsocket "setsockopt" },
+  { "setsockopt's text", "#2 to 'setsockopt'", onsocket("setsockopt", "TCP_CONGESTION") },
+  { "getsockopt", "#[12] to 'getsockopt'", onsocket "getsockopt" },
+  { "join", "#1 to 'join'", ondatagram "join" },
+  { "join's source", "\"source\"", option(ondatagram("join", "232.1.1.1"), "source") },
+  { "leave", "#1 to 'leave'", ondatagram "leave" },
+  { "interface", "#1 to 'interface'", ondatagram "interface" },
+  { "sendmsg", "#1 to 'sendmsg'", ondatagram "sendmsg" },
+  { "sendmsg's address", "\"address\"", function(v)
+    return ondatagram("sendmsg", "x") { address = v, port = 9 }
+  end },
+  { "sendmsg's source", "\"source\"", option(ondatagram("sendmsg", "x"), "source") },
+  { "net.hexdump", "#1 to 'hexdump'", net.hexdump },
+  { "net.ip", "#1 to 'net.ip'", net.ip },
+  { "net.mac.parse", "#1 to 'parse'", net.mac.parse },
+  { "net.poll's events", "#1 to 'poll'", function(v)
+    local a <close>, b = net.pair()
+    b:close()
+    return net.poll({ { a, v } }, 0)
+  end },
   { "an error's op", "#1 to 'new'", function(v) return tostring(errors.new(v, "EOF")) end },
   { "an error's code", "#2 to 'new'", function(v) return tostring(errors.new("x", v)) end },
   { "an error's message", "#3 to 'new'", function(v) return tostring(errors.new("x", "EOF", v)) end },

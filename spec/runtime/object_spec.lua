@@ -14,7 +14,7 @@ local CLASSES = { "stream", "listener", "datagram", "task", "scope" }
 
 -- Methods that every object with a descriptor has.
 local SHARED = { fileno = true, settimeout = true, setblocking = true, getsockname = true, getpeername = true,
-  connect = true, bind = true, listen = true }
+  connect = true, bind = true, listen = true, setsockopt = true, getsockopt = true }
 local HANDLES = { stream = true, listener = true, datagram = true }
 
 -- What a call of the method needs besides the object.
@@ -22,11 +22,14 @@ local ARGUMENTS = {
   stream = { recv = { 1, 0 }, peek = { 1, 0 }, read_until = { "x", 1, 0 }, write = { "x" }, send = { "x", 0 },
     unread = { "x" }, shutdown = { "w" }, setlimits = { { max_line = 10 } }, settimeout = { 1 },
     setblocking = { true }, connect = { "127.0.0.1", 1 }, bind = { "127.0.0.1", 0 },
-    sendfile = { io.stdout } },
-  listener = { settimeout = { 1 }, setblocking = { true } },
+    sendfile = { io.stdout }, setsockopt = { "SO_KEEPALIVE", true }, getsockopt = { "SO_TYPE" } },
+  listener = { settimeout = { 1 }, setblocking = { true }, setsockopt = { "SO_KEEPALIVE", true },
+    getsockopt = { "SO_TYPE" } },
   datagram = { recv = { 1, 0 }, recvfrom = { 1, 0 }, send = { "x", 0 }, sendto = { "x", "127.0.0.1", 9 },
     shutdown = { "w" }, settimeout = { 1 }, setblocking = { true }, connect = { "127.0.0.1", 1 },
-    bind = { "127.0.0.1", 0 } },
+    bind = { "127.0.0.1", 0 }, setsockopt = { "SO_BROADCAST", true }, getsockopt = { "SO_TYPE" },
+    ancillary = { { ttl = true } }, recvmsg = { 1, 0 }, sendmsg = { "x" }, join = { "224.1.1.1" },
+    leave = { "224.1.1.1" }, ttl = { 1 }, loop = { true }, interface = { "lo" } },
   scope = { spawn = { print } },
   task = {},
 }

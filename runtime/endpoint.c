@@ -1,0 +1,149 @@
+/*
+ * endpoint.c: what the bindings of sockets share: the classes of listeners and datagram sockets, addresses
+ * as arguments, a socket that takes the family of its first address, and the errors that the kernel queued.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/errqueue.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core.h"
+
+#define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
+
+/* Their methods come from the bindings. */
+const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
+const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
+
+int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
+  size_t len;
+  const char *problem, *host = luaL_checklstring(L, arg, &len);
+  uint16_t port = nl_isunix(host) ? 0 : nl_checkport(L, arg + 1);
+  if (strlen(host) != len && !nl_isunix(host)) luaL_argerror(L, arg, "text without NUL bytes expected");
+  if (nl_parseaddress(host, len, port, a, &problem)) return 0;
+  if (nl_isunix(host)) luaL_argerror(L, arg, problem);
+  int n = nl_fail(L, op, "EAI_NONAME", "%s", problem != NULL ? problem : "not a numeric address");
+  lua_pushvalue(L, arg);
+  lua_setfield(L, -2, "host");
+  return n;
+}
+
+int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a) {
+  int n = nl_errno(L, op, number);
+  nl_erroraddress(L, a);
+  return n;
+}
+
+int nl_domain (int fd) {
+  int family = AF_UNSPEC;
+  socklen_t len = sizeof family;
+  (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len); /* AF_UNSPEC where it is no socket */
+  return family;
+}
+
+/* ---- loose sockets: the family comes with the first address */
+
+typedef struct twin { /* an option of an IPv4 socket and what it is called on an IPv6 socket */
+  int level, number, level6, number6;
+  int divisor; /* the kernel reports so many times what it was given */
+} twin;
+
+static const twin twins[] = {
+    {SOL_SOCKET, SO_REUSEADDR, SOL_SOCKET, SO_REUSEADDR, 1},
+    {SOL_SOCKET, SO_REUSEPORT, SOL_SOCKET, SO_REUSEPORT, 1},
+    {SOL_SOCKET, SO_BROADCAST, SOL_SOCKET, SO_BROADCAST, 1},
+    {SOL_SOCKET, SO_DONTROUTE, SOL_SOCKET, SO_DONTROUTE, 1},
+    {SOL_SOCKET, SO_RCVBUF, SOL_SOCKET, SO_RCVBUF, 2},
+    {SOL_SOCKET, SO_SNDBUF, SOL_SOCKET, SO_SNDBUF, 2},
+    {SOL_SOCKET, SO_PRIORITY, SOL_SOCKET, SO_PRIORITY, 1},
+    {SOL_SOCKET, SO_MARK, SOL_SOCKET, SO_MARK, 1},
+    {SOL_SOCKET, SO_BINDTOIFINDEX, SOL_SOCKET, SO_BINDTOIFINDEX, 1},
+    {SOL_SOCKET, SO_TIMESTAMP, SOL_SOCKET, SO_TIMESTAMP, 1},
+    {SOL_SOCKET, SO_TIMESTAMPNS, SOL_SOCKET, SO_TIMESTAMPNS, 1},
+    {SOL_SOCKET, SO_RXQ_OVFL, SOL_SOCKET, SO_RXQ_OVFL, 1},
+    {SOL_SOCKET, SO_BUSY_POLL, SOL_SOCKET, SO_BUSY_POLL, 1},
+    {SOL_SOCKET, SO_SELECT_ERR_QUEUE, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1},
+    {IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1},
+    {IPPROTO_IP, IP_TOS, IPPROTO_IPV6, IPV6_TCLASS, 1},
+    {IPPROTO_IP, IP_MULTICAST_TTL, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1},
+    {IPPROTO_IP, IP_MULTICAST_ALL, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 1},
+    {IPPROTO_IP, IP_MTU_DISCOVER, IPPROTO_IPV6, IPV6_MTU_DISCOVER, 1},
+    {IPPROTO_IP, IP_FREEBIND, IPPROTO_IPV6, IPV6_FREEBIND, 1},
+    {IPPROTO_IP, IP_TRANSPARENT, IPPROTO_IPV6, IPV6_TRANSPARENT, 1},
+    {IPPROTO_IP, IP_PKTINFO, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1},
+    {IPPROTO_IP, IP_RECVTTL, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1},
+    {IPPROTO_IP, IP_RECVTOS, IPPROTO_IPV6, IPV6_RECVTCLASS, 1},
+    {IPPROTO_IP, IP_RECVERR, IPPROTO_IPV6, IPV6_RECVERR, 1},
+    {IPPROTO_IP, IP_RECVORIGDSTADDR, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1},
+    {IPPROTO_UDP, 104 /* UDP_GRO */, IPPROTO_UDP, 104, 1},
+};
+
+static bool getint (int fd, int level, int number, int *value) {
+  socklen_t len = sizeof *value;
+  *value = 0;
+  return getsockopt(fd, level, number, value, &len) == 0;
+}
+
+/* What was set on the one holds for the other; what the kernel does not let us repeat stays behind. */
+static void carryoptions (int from, int to, bool v6) {
+  for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
+    const twin *t = &twins[i];
+    int level = v6 ? t->level6 : t->level, number = v6 ? t->number6 : t->number, was, is;
+    if (!getint(from, t->level, t->number, &was) || !getint(to, level, number, &is) || was == is) continue;
+    was /= t->divisor;
+    (void)setsockopt(to, level, number, &was, sizeof was);
+    if (level != t->level) (void)setsockopt(to, t->level, t->number, &was, sizeof was); /* for IPv4 on it */
+  }
+}
+
+int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
+  if (!s->loose) return 0;
+  s->loose = false;
+  if (nl_domain(s->handle.fd) == family) return 0;
+  int fd = nl_socket(family, SOCK_DGRAM, 0);
+  if (fd < 0) return -1;
+  carryoptions(s->handle.fd, fd, family == AF_INET6);
+  nl_carryinterface(s->handle.fd, fd, family);
+  if (s->handle.polled) nl_stalepollers(nl_rt(L));
+  nl_forget(L, &s->handle);
+  int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
+  int number = errno;
+  (void)close(fd); /* only a second name of the socket */
+  nl_attach(&s->handle, s->handle.fd);
+  errno = number;
+  return moved < 0 ? -1 : 0;
+}
+
+/* ---- receiving */
+
+ssize_t nl_datagramroom (int fd, size_t max) {
+  if (max <= SMALL) return (ssize_t)max;
+  ssize_t next = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  return next < 0 ? -1 : next < 1 ? 1 : (size_t)next < max ? next : (ssize_t)max;
+}
+
+int nl_queuederror (int fd) {
+  union {
+    struct cmsghdr align;
+    char bytes[512];
+  } control;
+  char byte;
+  struct iovec v = {&byte, 1};
+  struct msghdr m = {
+      .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
+    struct sock_extended_err e;
+    bool named = (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+                 (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
+    if (!named || c->cmsg_len < CMSG_LEN(sizeof e)) continue;
+    memcpy(&e, CMSG_DATA(c), sizeof e);
+    return (int)e.ee_errno == ENOMSG ? 0 : (int)e.ee_errno; /* ENOMSG: a transmit timestamp */
+  }
+  return 0;
+}

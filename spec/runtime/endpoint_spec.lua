@@ -1,0 +1,47 @@
+describe("a datagram socket without a family", function()
+  it("takes that of its first address, whatever the call", function()
+    local calls = {
+      function(s, address) return s:bind(address, 0) end,
+      function(s, address) return s:connect(address, 9) end,
+      function(s, address) return s:sendto("x", address, 9) end,
+      function(s, address) return s:sendmsg("x", { address = address, port = 9 }) end,
+    }
+    for _, call in ipairs(calls) do
+      for address, family in pairs { ["127.0.0.1"] = net.AF_INET, ["::1"] = net.AF_INET6 } do
+        local s <close> = assert(net.udp())
+
+        assert(call(s, address))
+
+        assert.equal(family, s:getsockopt "SO_DOMAIN")
+      end
+    end
+  end)
+
+  it("keeps its descriptor number and its options when it changes", function()
+    local s <close> = assert(net.udp { broadcast = true, sndbuf = 32768 })
+    local fd, size = s:fileno(), s:getsockopt "SO_SNDBUF"
+    assert(s:setsockopt("IP_MULTICAST_TTL", 3))
+    assert(s:ancillary { ttl = true, pktinfo = true, tos = true, error = true, timestamp = true })
+
+    assert(s:bind("::1", 0))
+
+    assert.equal(fd, s:fileno())
+    assert.is_true(s:getsockopt "SO_BROADCAST")
+    assert.equal(size, s:getsockopt "SO_SNDBUF")
+    assert.equal(3, s:getsockopt "IPV6_MULTICAST_HOPS")
+    for _, name in ipairs { "IPV6_RECVHOPLIMIT", "IPV6_RECVPKTINFO", "IPV6_RECVTCLASS", "IPV6_RECVERR" } do
+      assert.is_true(s:getsockopt(name), name)
+    end
+    assert.is_true(s:getsockopt "SO_TIMESTAMPNS")
+  end)
+
+  it("has a family from its first address on", function()
+    local s <close> = assert(net.udp())
+    assert(s:bind("127.0.0.1", 0))
+
+    local ok, err = s:sendto("x", "::1", 9)
+
+    assert.is_nil(ok)
+    assert.equal("EAFNOSUPPORT", err.code)
+  end)
+end)
