@@ -195,6 +195,7 @@ int nl_awaitagain (lua_State *L, int status, lua_KContext ctx) {
     return begun(L, &first, t);
   }
   w->elapsed = t->reason == NL_ELAPSED;
+  if (w->elapsed && nl_now() >= w->deadline) return stop(L, w, NL_TIMEDOUT);
   w->woken = true;
   return again(L, t);
 }

@@ -84,6 +84,7 @@ typedef struct nl_runtime {
 #define NL_ROOT ((uintptr_t)1)
 #define NL_PART ((uintptr_t)2)
 #define NL_TAGS (NL_ROOT | NL_PART)
+#define NL_DEAD NL_TAGS /* the root of a task that is done: its runtime again */
 
 static inline uintptr_t *nl_space (lua_State *L) {
   return (uintptr_t *)lua_getextraspace(L);
@@ -91,7 +92,9 @@ static inline uintptr_t *nl_space (lua_State *L) {
 
 static inline nl_runtime *nl_rt (lua_State *L) {
   uintptr_t p = *nl_space(L);
-  return (p & NL_TAGS) ? ((nl_task *)(p & ~NL_TAGS))->rt : (nl_runtime *)p;
+  uintptr_t tag = p & NL_TAGS;
+  if (tag == 0) return (nl_runtime *)p;
+  return tag == NL_DEAD ? (nl_runtime *)(p & ~NL_TAGS) : ((nl_task *)(p & ~NL_TAGS))->rt;
 }
 
 static inline bool nl_isroot (lua_State *L) {

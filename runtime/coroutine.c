@@ -19,6 +19,10 @@ static bool ispart (lua_State *co) {
   return *nl_space(co) & NL_PART;
 }
 
+static bool isdead (lua_State *co) {
+  return (*nl_space(co) & NL_TAGS) == NL_DEAD;
+}
+
 /* Not to be resumed or closed by a script: the root of a task, and the state the scheduler runs in. */
 static bool isbase (lua_State *co) {
   return nl_isroot(co) || co == nl_rt(co)->L;
@@ -124,6 +128,7 @@ static int refused (lua_State *L, lua_State *co, const char *why) {
 }
 
 static int start (lua_State *L, lua_State *co, int nargs) {
+  if (isdead(co)) return refused(L, co, "cannot resume dead coroutine");
   if (ispart(co) || isbase(co)) return refused(L, co, "cannot resume non-suspended coroutine");
   if (!lua_checkstack(co, nargs)) return refused(L, co, "too many arguments to resume");
   lua_xmove(L, co, nargs);
@@ -166,6 +171,7 @@ static int coroutine_yield (lua_State *L) {
 static const char *statusof (lua_State *L, lua_State *co) {
   lua_Debug ar;
   if (L == co) return "running";
+  if (isdead(co)) return "dead";
   if (ispart(co) || isbase(co)) return "normal";
   if (lua_status(co) == LUA_YIELD) return "suspended";
   if (lua_status(co) != LUA_OK) return "dead";
@@ -197,7 +203,7 @@ static int coroutine_close (lua_State *L) {
   const char *status = statusof(L, co);
   if (status[0] != 's' && status[0] != 'd') return luaL_error(L, "cannot close a %s coroutine", status);
   if (rt->closing >= NESTING) return luaL_error(L, "C stack overflow");
-  if (reset(rt, L, co) == LUA_OK) {
+  if (isdead(co) || reset(rt, L, co) == LUA_OK) {
     lua_pushboolean(L, 1);
     return 1;
   }

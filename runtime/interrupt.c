@@ -42,6 +42,21 @@ void nl_checkinterrupt (lua_State *L) {
   if (nl_rt(L)->interrupt > 0) (void)strike(L);
 }
 
+static nl_runtime *volatile waiting; /* who has been interrupted twice */
+
+static void onalarm (int number) {
+  (void)number;
+  if (waiting != NULL && !waiting->struck) _exit(130);
+}
+
+/* Hooks are off in a message handler and in a finalizer: if none has run a second after the second ^C,
+ * none will. */
+static void giveasecond (nl_runtime *rt) {
+  waiting = rt;
+  (void)signal(SIGALRM, onalarm);
+  (void)alarm(1);
+}
+
 /* Async-signal-safe. C code that never comes back to Lua cannot be stopped by a hook: the second ^C
  * that finds the first one still pending ends the process. */
 void nl_interrupt (nl_runtime *rt) {
@@ -51,6 +66,7 @@ void nl_interrupt (nl_runtime *rt) {
   rt->interrupted_at = now;
   rt->interrupt = again ? 2 : 1;
   rt->struck = 0;
+  if (again) giveasecond(rt);
   if (rt->running != rt->L) lua_sethook(rt->running, onhook, mask, 1);
   nl_loopwake(rt);
 }

@@ -4,10 +4,13 @@
  * the kernel. A timer that is too early for a task's new deadline is left alone and corrected when it
  * fires, so a call with a timeout usually costs no heap operation.
  */
+#include <errno.h>
 #include <ev.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core.h"
 
@@ -39,6 +42,14 @@ static void onwake (struct ev_loop *ev, ev_async *w, int events) {
   nl_jobsdone(w->data);
 }
 
+/* libev ends the process where it finds no descriptor for its wake-ups: look before. */
+static bool haswakeup (void) {
+  int fd = eventfd(0, EFD_CLOEXEC);
+  if (fd < 0) return false;
+  (void)close(fd); /* it was only tried */
+  return true;
+}
+
 static nl_loop *makeloop (nl_runtime *rt) {
   nl_loop *loop = calloc(1, sizeof *loop);
   if (loop == NULL) return NULL;
@@ -46,6 +57,13 @@ static nl_loop *makeloop (nl_runtime *rt) {
   loop->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOSIGMASK | backends);
   if (loop->ev == NULL) {
     free(loop);
+    return NULL;
+  }
+  if (!haswakeup()) {
+    int number = errno;
+    ev_loop_destroy(loop->ev);
+    free(loop);
+    errno = number;
     return NULL;
   }
   ev_async_init(&loop->wake, onwake);

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -31,12 +33,23 @@ static int socket_shutdown (nl_stream *s, int how) {
   return shutdown(s->handle.fd, how);
 }
 
-static ssize_t file_read (nl_stream *s, void *to, size_t room) {
-  return read(s->handle.fd, to, room);
+/* A descriptor that is shared with other programs stays blocking: it is asked before. */
+static bool ready (const nl_stream *s, short events) {
+  struct pollfd p = {s->handle.fd, events, 0};
+  if (!s->blocking || poll(&p, 1, 0) != 0) return true;
+  errno = EAGAIN;
+  return false;
 }
 
+static ssize_t file_read (nl_stream *s, void *to, size_t room) {
+  return ready(s, POLLIN) ? read(s->handle.fd, to, room) : -1;
+}
+
+/* Where there is room at all, PIPE_BUF bytes fit in. */
 static ssize_t file_write (nl_stream *s, struct iovec *v, int n) {
-  return writev(s->handle.fd, v, n);
+  if (!ready(s, POLLOUT)) return -1;
+  if (!s->blocking) return writev(s->handle.fd, v, n);
+  return write(s->handle.fd, v->iov_base, v->iov_len < PIPE_BUF ? v->iov_len : PIPE_BUF);
 }
 
 static int file_shutdown (nl_stream *s, int how) {
@@ -184,16 +197,20 @@ static int failedwrite (lua_State *L, nl_stream *s, nl_wait *w, const char *op) 
   return n;
 }
 
-/* The strings that are left after `skip` bytes. */
-static int gather (lua_State *L, int top, size_t skip, struct iovec *v) {
+typedef struct place { /* in the strings of a write */
+  int arg;
+  size_t before; /* bytes of the strings before that one */
+} place;
+
+/* The strings that are left after `skip` bytes; `p` moves on to the first of them. */
+static int gather (lua_State *L, int top, size_t skip, place *p, struct iovec *v) {
   int n = 0;
-  for (int arg = 2; arg <= top && n < VECTORS; arg++) {
+  for (int arg = p->arg; arg <= top && n < VECTORS; arg++) {
     size_t len;
     const char *bytes = nl_checkbytes(L, arg, &len);
-    size_t cut = skip < len ? skip : len;
-    skip -= cut;
-    if (cut == len) continue;
-    v[n++] = (struct iovec){(void *)(uintptr_t)(bytes + cut), len - cut};
+    size_t cut = n > 0 ? 0 : skip - p->before < len ? skip - p->before : len;
+    if (cut < len) v[n++] = (struct iovec){(void *)(uintptr_t)(bytes + cut), len - cut};
+    if (n == 0) *p = (place){arg + 1, p->before + len};
   }
   return n;
 }
@@ -202,8 +219,9 @@ static int gather (lua_State *L, int top, size_t skip, struct iovec *v) {
 static int stream_write_try (lua_State *L, nl_wait *w) {
   struct iovec v[VECTORS];
   nl_stream *s = (nl_stream *)w->self;
+  place p = {2, 0};
   for (int arg = 2; arg <= w->top && w->progress == 0; arg++) (void)nl_checkbytes(L, arg, &(size_t){0});
-  for (int n; (n = gather(L, w->top, w->progress, v)) > 0;) {
+  for (int n; (n = gather(L, w->top, w->progress, &p, v)) > 0;) {
     ssize_t sent = s->layer->write(s, v, n);
     if (sent < 0) return failedwrite(L, s, w, "write");
     w->progress += (size_t)sent;

@@ -202,7 +202,7 @@ static void finish (lua_State *L, nl_task *t, int status) {
   t->state = NL_DONE;
   rt->tasks--;
   nl_timerstop(rt, t);
-  *nl_space(t->thread) = (uintptr_t)rt;
+  *nl_space(t->thread) = (uintptr_t)rt | NL_DEAD; /* its stack holds the results */
   bool kept = keepfailure(t);
   nl_scopeend(L, t);
   nl_wakeall(&t->joiners);
@@ -470,6 +470,14 @@ static int waitlist_wait_try (lua_State *L, nl_wait *w) {
 static const nl_class waitlist_class;
 NL_WAITS(waitlist, wait, &waitlist_class, NL_NOSIDE, 2)
 
+/* list:turn() -> true | nil, err: for what succeeds at once, so that the others get a turn now and then */
+static int waitlist_turn_try (lua_State *L, nl_wait *w) {
+  (void)w;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+NL_WAITS(waitlist, turn, &waitlist_class, NL_NOSIDE, 0)
+
 /* list:wake(value) -> whether somebody waited, the longest waiting first, and what it offered */
 static int waitlist_wake (lua_State *L) {
   waitlist *list = nl_check(L, 1, &waitlist_class);
@@ -493,8 +501,11 @@ static int waitlist_waiting (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg waitlist_methods[] = {
-    {"wait", waitlist_wait}, {"wake", waitlist_wake}, {"waiting", waitlist_waiting}, {NULL, NULL}};
+static const luaL_Reg waitlist_methods[] = {{"wait", waitlist_wait},
+                                            {"turn", waitlist_turn},
+                                            {"wake", waitlist_wake},
+                                            {"waiting", waitlist_waiting},
+                                            {NULL, NULL}};
 static const nl_class waitlist_class = {"net.waitlist", waitlist_methods, waitlist_release, NULL, NULL, NULL};
 
 /* waitlist() -> list */

@@ -162,6 +162,7 @@ static void forgetfinished (nl_pool *pool, nl_job *job) {
 void nl_jobdrop (void *arg) {
   nl_job *job = arg;
   nl_pool *pool = job->pool;
+  nl_wakeall(&job->waiters); /* at the end of the state: they must not stand in freed memory */
   (void)pthread_mutex_lock(&pool->lock);
   bool ours = job->state != RUNNING;
   if (job->state == WAITING) unqueue(pool, job);

@@ -4,6 +4,8 @@ local socket = require "net.core.socket"
 
 local repl = {}
 
+local LONGEST = 1 << 20 -- bytes of a line
+
 local function write(text)
   io.stderr:write(text)
   io.stderr:flush()
@@ -34,7 +36,9 @@ end
 -- The last line may lack its end.
 local function readline(input)
   local line, err = input:read "l"
-  return line or err and err.partial
+  if line or not err then return line end
+  if err.code ~= "EOF" then write(tostring(err) .. "\n") end
+  return err.partial
 end
 
 local function readentry(input)
@@ -54,6 +58,7 @@ end
 ---@async
 function repl.run()
   local input <close> = assert(socket.fromfd(0))
+  input:setlimits { max_line = LONGEST }
   while true do
     local going, chunk, err = readentry(input)
     if not going then break end

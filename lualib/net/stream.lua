@@ -90,8 +90,8 @@ local function serveone(client, handler, gate)
   local ok, err = xpcall(handler, explain, client)
   if gate then gate:release() end
   if ok then return end
-  if type(err) == "table" then error(err, 0) end
-  task.report("client failed: " .. err)
+  if type(err) == "table" then task.sleep(0) end -- raises where it is this task that was canceled
+  task.report("client failed: " .. tostring(err))
 end
 
 -- For whatever accepts.

@@ -8,6 +8,15 @@ local check = require "net.check"
 ---@class net
 local sync = {}
 
+-- What succeeds at once lets the others have a turn now and then, and hears there of deadline and
+-- cancellation.
+local function turn(list, op)
+  local ok, err = list:turn()
+  if ok then return true end
+  err.op = op
+  return nil, err
+end
+
 -- ---- channel
 
 ---Carries values from tasks to tasks, in order. net.channel makes one. A `<close>` variable closes it where
@@ -45,6 +54,8 @@ end
 ---```
 function channel:send(value, timeout)
   if value == nil then check.bad("send", 1, "a value that is not nil", value) end
+  local ok, late = turn(self.receivers, "send")
+  if not ok then return nil, late end
   if self.closed then return nil, newerror("send", "CLOSED", "channel is closed") end
   if self.receivers:wake { value } then return true end
   if self.last - self.first + 1 < self.capacity then
@@ -69,6 +80,8 @@ end
 ---assert(c:receive(1) == "hello")
 ---```
 function channel:receive(timeout)
+  local ok, late = turn(self.receivers, "receive")
+  if not ok then return nil, late end
   if self.first <= self.last then
     local value = self[self.first]
     self[self.first] = nil
@@ -157,6 +170,8 @@ end
 ---assert(not one:acquire(0))
 ---```
 function semaphore:acquire(timeout)
+  local ok, late = turn(self.waiters, "acquire")
+  if not ok then return nil, late end
   if self.free > 0 then
     self.free = self.free - 1
     return true
@@ -210,6 +225,8 @@ end
 ---assert(select(2, e:wait(0)).code == "TIMEOUT")
 ---```
 function event:wait(timeout)
+  local ok, late = turn(self.waiters, "wait")
+  if not ok then return nil, late end
   if self.happened then return true end
   local set, err = self.waiters:wait(timeout)
   if err then err.op = "wait" end

@@ -58,6 +58,7 @@ function task.map(list, f, options)
   for _, worker in ipairs(tasks) do
     if worker:status() == "failed" then error(err, 0) end
   end
+  if type(err) ~= "table" then error(err, 0) end
   err.op = "map"
   return nil, err
 end

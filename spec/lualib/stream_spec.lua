@@ -402,3 +402,32 @@ describe("serve", function()
     end)
   end
 end)
+
+describe("a handler that fails with the cancellation of another task", function()
+  it("ends its own client only", function()
+    local out, err, status = require("netlua").run [[
+      local server = assert(net.listen("127.0.0.1", 0))
+      local _, port = server:getsockname()
+      local serving = net.spawn(server.serve, server, function(client)
+        if client:read() == "bad" then
+          local task = net.spawn(net.sleep, 10)
+          task:cancel()
+          assert(task:join())
+        end
+        client:write "fine\n"
+      end)
+      local good, bad = assert(net.connect("127.0.0.1", port)), assert(net.connect("127.0.0.1", port))
+      bad:write "bad\n"
+      print(bad:read())
+      good:write "good\n"
+      print(good:read())
+      good:close()
+      server:close()
+      print(serving:join())
+    ]]
+
+    assert.equal("nil\nfine\ntrue\n", out)
+    assert.matches("client failed: .*CANCELED", err)
+    assert.equal(0, status)
+  end)
+end)

@@ -497,3 +497,27 @@ describe("misuse", function()
     it("of a timeout is refused by " .. name, function() assert.has_error(call) end)
   end
 end)
+
+describe("what succeeds at once", function()
+  it("hears of the deadline, and lets others run", function()
+    local others = 0
+    local other <close> = net.spawn(function() while net.sleep(0) do others = others + 1 end end)
+
+    local err = net.timeout(0.05, function()
+      local c, s = net.channel(1), net.semaphore(1)
+      while true do
+        local ok, late = c:send(1)
+        if not ok then return late end
+        ok, late = c:receive()
+        if not ok then return late end
+        ok, late = s:acquire()
+        if not ok then return late end
+        s:release()
+      end
+    end)
+    other:cancel()
+
+    assert.equal("TIMEOUT", err.code)
+    assert.is_true(others > 0)
+  end)
+end)

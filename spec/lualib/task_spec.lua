@@ -260,3 +260,28 @@ describe("net.every", function()
     end)
   end
 end)
+
+describe("sleep(0)", function()
+  it("is a wait like any other under a deadline", function()
+    local ok, err = net.timeout(0.02, function()
+      while true do
+        local slept, late = net.sleep(0)
+        if not slept then return slept, late end
+      end
+    end)
+
+    assert.is_nil(ok)
+    assert.equal("TIMEOUT", err.code)
+  end)
+end)
+
+describe("a worker of map that was canceled and failed with text", function()
+  it("has its text raised", function()
+    assert.error_matches(function()
+      net.map({ 1 }, function()
+        net.current():cancel()
+        error "own words"
+      end)
+    end, "own words")
+  end)
+end)

@@ -108,7 +108,8 @@ describe("the main chunk", function()
     { "may lose its globals and modules", [[
       for name in pairs(package.loaded) do package.loaded[name] = nil end
       local wrap, yield, print, error = coroutine.wrap, coroutine.yield, print, error
-      for name in pairs(_G) do _G[name] = nil end
+      local globals = _G
+      for name in pairs(globals) do globals[name] = nil end
       local next = wrap(function() yield(1) error "end" end)
       print(next())
       next()

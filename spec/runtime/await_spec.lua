@@ -385,3 +385,20 @@ describe("metamethods and protected calls", function()
     end)
   end
 end)
+
+describe("a wait", function()
+  -- lua_settop of Lua 5.4.4 wrote past a stack that grew while a buffer of the attempt was closed.
+  it("may begin with the stack filled to any height", function()
+    local function wait(s, ...) -- luacheck: ignore
+      local data, err = s:recv(65536, 0.001)
+      return data, err
+    end
+
+    for n = 0, 200 do
+      local s <close> = assert(net.udp { family = "inet" })
+      assert(s:bind("127.0.0.1", 0))
+      local _, err = net.spawn(function() return wait(s, table.unpack({}, 1, n)) end):join(5)
+      assert.equal("TIMEOUT", err.code)
+    end
+  end)
+end)

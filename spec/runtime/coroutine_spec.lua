@@ -415,3 +415,19 @@ describe("recursion", function()
     assert.is_boolean((nest(1000)))
   end)
 end)
+
+describe("the coroutine of a task that is done", function()
+  it("is dead and keeps the results", function()
+    local co
+    local task = net.spawn(function()
+      co = coroutine.running()
+      return "result"
+    end)
+    task:join(1)
+
+    assert.equal("dead", coroutine.status(co))
+    assert.is_false(coroutine.resume(co))
+    assert.is_true(coroutine.close(co))
+    assert.equal("result", (task:join(1)))
+  end)
+end)

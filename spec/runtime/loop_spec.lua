@@ -216,3 +216,21 @@ describe("a steady exchange", function()
     b:close()
   end)
 end)
+
+describe("without descriptors for an event loop", function()
+  it("a wait fails with EMFILE", function()
+    local netlua = require "netlua"
+
+    local out, err, status = netlua.run [[
+      local held = {}
+      while true do
+        local s = net.socket("inet")
+        if not s then break end
+        held[#held + 1] = s
+      end
+      print(select(2, net.sleep(0.01)).code)
+    ]]
+
+    assert.same({ "EMFILE\n", "", 0 }, { out, err, status })
+  end)
+end)

@@ -197,3 +197,18 @@ describe("under a stuck resolver", function()
     end)
   end
 end)
+
+describe("a lookup that is pending at the end of the state", function()
+  it("lets go of its task", function()
+    local _, err, status = require("netlua").run [[
+      local task
+      local keep = setmetatable({}, { __gc = function() task:cancel() end })
+      task = net.spawn(net.getaddrinfo, "localhost")
+      net.sleep(0)
+      KEPT = keep
+      os.exit(0, true)
+    ]]
+
+    assert.same({ "", 0 }, { err, status })
+  end)
+end)
