@@ -162,7 +162,7 @@ local canceled = {
 local tasks, began = {}, nil
 do
   local scope <close> = net.scope()
-  local channel, reader = net.channel(), net.pair()
+  local channel, reader, silent = net.channel(), net.pair()
   for n = 1, 100 do
     tasks[n] = scope:spawn(net.sleep, 3600)
     tasks[100 + n] = scope:spawn(channel.receive, channel)
