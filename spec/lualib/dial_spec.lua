@@ -327,7 +327,8 @@ describe("net.connect to a name with several addresses", function()
       ip addr add 192.0.2.1/24 dev v0 && ip addr add 2001:db8::1/64 dev v0 nodad &&
       ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent &&
       ip neigh add 2001:db8::9 lladdr 02:00:00:00:00:09 dev v0 nud permanent; } 2>/dev/null]=], "no veth")
-    assert(net.getaddrinfo "localhost") -- the threads of lookups have descriptors of their own
+    -- The threads of lookups have descriptors of their own: enough of them now, and none is made later.
+    net.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() return assert(net.getaddrinfo "localhost") end)
     local server = assert(net.listen("0.0.0.0", 0))
     local _, port = server:getsockname()
     local unused
@@ -346,7 +347,11 @@ describe("net.connect to a name with several addresses", function()
       local s, err = net.connect(...)
       local took = net.now() - began
       if s then s:close() end
-      assert(descriptors() == before, "descriptors")
+      for _ = 1, 100 do -- a worker may still be closing what its lookup had open
+        if descriptors() <= before then break end
+        net.sleep(0.01)
+      end
+      assert(descriptors() <= before, "descriptors")
       return s, err, took
     end
     local function within(low, value, high)
