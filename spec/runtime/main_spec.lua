@@ -107,9 +107,9 @@ describe("the options", function()
   end)
 
   it("say so when a library is not there", function()
-    local _, err, status = sh "NETLUA -l no.such.library -e 'print(1)'"
+    local _, err, status = sh "NETLUA -l no.such.module -e 'print(1)'"
 
-    assert.matches("module 'no.such.library' not found", message(err), 1, true)
+    assert.matches("module 'no.such.module' not found", message(err), 1, true)
     assert.equal(1, status)
   end)
 end)
