@@ -12,7 +12,7 @@ PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
 
 # ---- what must be there
 
-BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev
+BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev lua-argparse
 TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
   procps binutils coreutils netcat-openbsd socat curl
 LINT_PACKAGES = lua-check cppcheck clang-format
@@ -36,7 +36,9 @@ LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblu
   -Wl,--no-whole-archive -lev -lm -ldl -lpthread
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
-LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua))
+LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(ARGPARSE)
+# The one library in Lua that is not ours: where the system's Lua finds it.
+ARGPARSE := $(shell $(LUA) -e 'print(package.searchpath("argparse", package.path) or "")' 2>/dev/null)
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o
 
 # ---- building
@@ -47,6 +49,7 @@ $(PROGRAM): $(OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/embedded.c: runtime/embed.lua $(LIBRARY)
+	$(if $(ARGPARSE),,$(error argparse for $(LUA) is missing: make setup))
 	@mkdir -p $(@D)
 	$(LUA) runtime/embed.lua $@ $(LIBRARY)
 

@@ -3,8 +3,10 @@
 
 local output = assert(io.open(arg[1], "w"))
 
--- lualib/net/dial.lua is the module net.dial; scripts/tour.lua is the tool scripts.tour.
+-- lualib/net/dial.lua is the module net.dial; scripts/tour.lua is the tool scripts.tour; a file of the system
+-- is the module of its own name.
 local function modulename(file)
+  file = file:gsub("^/.*/", "")
   return (file:gsub("^lualib/", ""):gsub("%.lua$", ""):gsub("/", "."))
 end
 
@@ -22,7 +24,7 @@ for i = 2, #arg do
   local file = io.open(arg[i], "rb")
   local source = assert(file):read("a")
   file:close()
-  local chunk = assert(load(source, "@" .. arg[i], "t"))
+  local chunk = assert(load(source, "@" .. arg[i]:gsub("^/.*/", ""), "t"))
   local data = string.dump(chunk)
   output:write(("static const unsigned char file%d[] = {\n%s};\n"):format(i, bytes(data)))
   rows[#rows + 1] = ('  {"%s", file%d, sizeof file%d},\n'):format(modulename(arg[i]), i, i)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lualib.h>
@@ -335,6 +336,20 @@ static int tools (lua_State *L) {
   return 1;
 }
 
+/* isterminal(fd) -> boolean */
+static int isterminal (lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* clock() -> seconds since 1970, with their fraction */
+static int wallclock (lua_State *L) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_REALTIME, &t); /* cannot fail */
+  lua_pushnumber(L, (double)t.tv_sec + (double)t.tv_nsec / 1e9);
+  return 1;
+}
+
 /* os.exit([status [, close]]): to close the state is also to close what the main chunk has open, and
  * that runs in a task. It has no way back, so it may be unwound even from below. */
 static int osexit (lua_State *L) {
@@ -352,8 +367,9 @@ static int osexit (lua_State *L) {
 }
 
 static int openhost (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"loadtool", loadtool}, {"tools", tools}, {"exitstatus", exitstatus}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"loadtool", loadtool},     {"tools", tools},
+                                       {"exitstatus", exitstatus}, {"isterminal", isterminal},
+                                       {"clock", wallclock},       {NULL, NULL}};
   lua_getglobal(L, LUA_OSLIBNAME);
   lua_pushcfunction(L, osexit);
   lua_setfield(L, -2, "exit");

@@ -38,7 +38,8 @@ static const nl_embedded *findembedded (const char *name) {
 
 int nl_loadembedded (lua_State *L, const char *name) {
   const nl_embedded *e = findembedded(name);
-  bool tree = lua_rawgetp(L, LUA_REGISTRYINDEX, &pathkey) == LUA_TSTRING;
+  bool ours = strncmp(name, "net", 3) == 0 || strncmp(name, "scripts.", 8) == 0;
+  bool tree = lua_rawgetp(L, LUA_REGISTRYINDEX, &pathkey) == LUA_TSTRING && ours;
   lua_pop(L, 1);
   if (e == NULL) {
     lua_pushnil(L);

@@ -1,0 +1,359 @@
+-- net.output: what a tool says. It is given records; here they become lines of the form that was asked for,
+-- and the exit status. Where lines go is the business of net.tool.
+
+local record = require "net.record"
+local text = require "net.text"
+
+---@class net.output
+---@field name string of the tool
+---@field form "human"|"plain"|"json"|"json-pretty"|"csv"
+---@field machine boolean whether records are wanted, and no text
+---@field quiet boolean
+---@field verbose integer how often -v was given
+local output = {}
+output.__index = output
+
+local FIRST = { "v", "tool", "ts", "target", "ok", "ms" }
+local KEPT = { "v", "tool", "ts", "target", "ok", "error" } -- whatever --fields says
+local TOGETHER = 0.2 -- seconds that rows wait for others, to be aligned with them
+local MOST = 500 -- rows that wait
+local PATIENCE, PERIOD = 0.5, 0.1 -- seconds before the first progress, and between two
+
+local PARALLEL = 20
+
+---@param options table name, args (for `human`), form, fields, columns, human, quiet, verbose, parallel;
+--- write(text) and warn(text), where lines go; clock(), the time; terminal and colored, {out: boolean,
+--- err: boolean}
+function output.new(options)
+  local self = setmetatable(options, output)
+  self.machine = self.form ~= "human"
+  self.rows, self.widths, self.statuses = {}, {}, {}
+  self.began, self.shown, self.present = net.now(), false, {}
+  self.scope = net.scope()
+  return self
+end
+
+-- ---- cells
+
+local function number(n)
+  if math.type(n) == "integer" then return ("%d"):format(n) end
+  return (("%.3f"):format(n):gsub("%.?0+$", ""))
+end
+
+local function cell(value)
+  if value == nil or value == record.null then return "" end
+  if type(value) == "boolean" then return value and "yes" or "no" end
+  if type(value) == "number" then return number(value) end
+  if type(value) ~= "table" then return text.escape(tostring(value)) end
+  local parts = {}
+  for i, item in ipairs(value) do parts[i] = cell(item) end
+  if #parts > 0 or next(value) == nil then return table.concat(parts, " ") end
+  return text.escape(record.json(value))
+end
+
+local function field(rec, name)
+  local value = rec[name]
+  if name:find "_b64$" and type(value) == "string" then return record.base64(value) end
+  return cell(value)
+end
+
+local function shownfields(self)
+  return self.fields or self.columns or { "target", "ok", "ms" }
+end
+
+local function cells(self, rec)
+  local list = {}
+  for i, name in ipairs(shownfields(self)) do list[i] = field(rec, name) end
+  return list
+end
+
+-- ---- human rows
+
+function output:paint(style, stream, shown)
+  return self.colored[stream] and "\27[" .. style .. "m" .. shown .. "\27[0m" or shown
+end
+
+-- A column without any value takes no room.
+local function joined(self, row)
+  local parts = {}
+  for i, shown in ipairs(row) do
+    if self.widths[i] > 0 then parts[#parts + 1] = text.pad(shown, self.widths[i]) end
+  end
+  return (table.concat(parts, "  "):gsub(" +$", ""))
+end
+
+local function heading(self)
+  local names = {}
+  for i, name in ipairs(self.fields or self.columns) do names[i] = name:upper() end
+  return names
+end
+
+---Writes the rows that wait for others.
+function output:flush()
+  if #self.rows == 0 then return end
+  local head = not self.headed and self.terminal.out and (self.fields or not self.human and self.columns)
+  if head then table.insert(self.rows, 1, heading(self)) end
+  for _, row in ipairs(self.rows) do
+    for i, shown in ipairs(row) do self.widths[i] = math.max(self.widths[i] or 0, text.width(shown)) end
+  end
+  local lines = {}
+  for i, row in ipairs(self.rows) do
+    local line = joined(self, row)
+    lines[i] = (head and i == 1 and self:paint("2", "out", line) or line) .. "\n"
+  end
+  self.headed, self.rows = true, {}
+  self:line(table.concat(lines))
+end
+
+local function flushlater(self)
+  net.sleep(TOGETHER)
+  self.waiting = false
+  self:flush()
+end
+
+local function addrow(self, row)
+  if not row then return end
+  for i, value in ipairs(row) do row[i] = cell(value) end
+  table.insert(self.rows, row)
+  if #self.rows >= MOST then return self:flush() end
+  if not self.waiting then
+    self.waiting = true
+    self.scope:spawn(flushlater, self)
+  end
+end
+
+-- ---- forms
+
+local forms = {}
+
+function forms.human(self, rec)
+  if not rec.ok then return end
+  if self.fields or not self.human then return addrow(self, cells(self, rec)) end
+  addrow(self, self.human(rec, self.args))
+end
+
+function forms.plain(self, rec)
+  if rec.ok then self:line(table.concat(cells(self, rec), "\t") .. "\n") end
+end
+
+local function commas(list)
+  local parts = {}
+  for i, value in ipairs(list) do
+    parts[i] = value:find '[," ]' and '"' .. value:gsub('"', '""') .. '"' or value
+  end
+  return table.concat(parts, ",") .. "\r\n"
+end
+
+function forms.csv(self, rec)
+  if not rec.ok then return end
+  if not self.headed then self:line(commas(shownfields(self))) end
+  self.headed = true
+  self:line(commas(cells(self, rec)))
+end
+
+local function chosen(self, rec)
+  if not self.fields then return rec end
+  local some = {}
+  for _, name in ipairs(KEPT) do some[name] = rec[name] end
+  for _, name in ipairs(self.fields) do some[name] = rec[name] end
+  return some
+end
+
+local function json(self, rec)
+  local own = self.fields or self.columns or {}
+  local order = table.move(own, 1, #own, #FIRST + 1, table.move(FIRST, 1, #FIRST, 1, {}))
+  self:line(record.json(chosen(self, rec), self.form == "json-pretty", order) .. "\n")
+end
+
+forms.json, forms["json-pretty"] = json, json
+
+-- ---- lines
+
+function output:erase()
+  if self.shown then self.warn "\r\27[K" end
+  self.shown = false
+end
+
+---A line, or several, of results.
+function output:line(line)
+  self:erase()
+  self.write(line)
+end
+
+---A line for the person that runs the tool, on standard error.
+---@param message string is escaped
+function output:warning(message)
+  self:flush()
+  self:erase()
+  self.warn(("netlua %s: %s\n"):format(self.name, text.escape(message)))
+end
+
+---A hint, on standard error; none with --quiet.
+---@param message string is escaped
+function output:note(message)
+  if self.quiet then return end
+  self:flush()
+  self:erase()
+  self.warn(self:paint("2", "err", text.escape(message)) .. "\n")
+end
+
+---How far the work is: on standard error, if that is a terminal and the work takes longer than half a second.
+---@param done integer
+---@param total? integer
+---@param message? string
+function output:progress(done, total, message)
+  local now = net.now()
+  if self.quiet or not self.terminal.err or now - self.began < PATIENCE then return end
+  if now - (self.last or 0) < PERIOD then return end
+  self.last = now
+  self:flush()
+  self:erase()
+  local counted = total and ("%d/%d"):format(done, total) or ("%d"):format(done)
+  self.warn(("%s %s  %s"):format(self.name, counted, text.escape(message or "")))
+  self.shown = true
+end
+
+-- ---- records
+
+---Reports one result. It gets the fields that every record has.
+---@param rec table its own fields, and `target`; `ok` is true if absent
+---@param since? number of net.now(): when the operation began; the start of the tool if absent
+function output:record(rec, since)
+  local elapsed = net.now() - (since or self.began)
+  rec.v, rec.tool = record.VERSION, self.name
+  rec.ts = rec.ts or record.timestamp(self.clock() - elapsed)
+  rec.ms = rec.ms or record.round(elapsed * 1000)
+  if rec.ok == nil then rec.ok = true end
+  for _, name in ipairs(self.fields or {}) do
+    if rec[name] ~= nil then self.present[name] = true end
+  end
+  self.reported = self.reported or rec.ok
+  forms[self.form](self, rec)
+end
+
+local function described(target, err)
+  local elsewhere = err.address and err.address ~= target
+  local shown = elsewhere and tostring(err) or ("%s (%s)"):format(err.message, err.code)
+  local lines = { shown }
+  for _, attempt in ipairs(err.attempts or {}) do lines[#lines + 1] = attempt.code and tostring(attempt) end
+  return lines
+end
+
+---Reports a failure.
+---@param target string?
+---@param err net.error
+---@param since? number as in record
+---@param status? integer the exit status, where it is not that of the error
+---@param fields? table more of the record
+---@return integer status
+function output:fail(target, err, since, status, fields)
+  status = status or require("net.tool").statusof(err)
+  table.insert(self.statuses, status)
+  local label = target and target .. ": " or ""
+  if self.form:find "^json" then
+    local rec = fields or {}
+    rec.target, rec.ok, rec.error = target, false, record.error(err)
+    self:record(rec, since)
+  else
+    local lines = described(target, err)
+    self:warning(label .. lines[1])
+    if self.verbose > 0 and #lines > 2 then
+      for i = 2, #lines do self:note("  " .. lines[i]) end
+    end
+    if err.explain then self:note("  " .. err:explain()) end
+  end
+  return status
+end
+
+---Says what is wrong with the command line.
+---@param message string
+---@return integer status 2
+function output:usage(message)
+  self:warning(message)
+  self.warn(("try: netlua %s --help\n"):format(self.name))
+  return 2
+end
+
+---Sets the exit status.
+---@param status integer
+---@return integer status
+function output:status(status)
+  self.statuses = { status }
+  return status
+end
+
+-- One target has its own status; several are well or not.
+local function overall(statuses, count)
+  if count == 1 then return statuses[1] or 0 end
+  for _, status in ipairs(statuses) do
+    if status ~= 0 then return 1 end
+  end
+  return 0
+end
+
+local function labelof(item)
+  return type(item) == "table" and item.text or tostring(item)
+end
+
+-- What f said of one target. The status.
+local function reportone(self, item, since, result, extra, status)
+  if not result then return self:fail(labelof(item), extra, since, status) end
+  for _, rec in ipairs(result[1] and result or { result }) do
+    rec.target = rec.target or labelof(item)
+    self:record(rec, since)
+  end
+  return extra or 0
+end
+
+---Calls `f(target, index)` for every target, several at a time (-P), and reports what it returns: a record or
+---a list of records, and perhaps a status; or nil, a net.error and perhaps a status.
+---@async
+---@param list any[]
+---@param f fun(target: any, index: integer): table?, any, integer?
+---@return integer status of the one target, or whether all are well
+function output:each(list, f)
+  local statuses, started, done = {}, 0, 0
+  local scope <close> = net.scope()
+  local function work()
+    while started < #list do
+      started = started + 1
+      local index, since = started, net.now()
+      local item = list[index]
+      local result, extra, status = f(item, index) -- extra: an error, or the status
+      if statuses[index] then return end -- the deadline was faster
+      statuses[index] = reportone(self, item, since, result, extra, status)
+      done = done + 1
+      self:progress(done, #list)
+    end
+  end
+  for _ = 1, math.min(self.parallel or PARALLEL, #list) do scope:spawn(work) end
+  local good, err = scope:wait()
+  if not good and not (type(err) == "table" and err.code == "TIMEOUT") then error(err, 0) end
+  for index, item in ipairs(good and {} or list) do
+    statuses[index] = statuses[index] or self:fail(labelof(item), err)
+  end
+  return self:status(overall(statuses, #list))
+end
+
+---Ends the output.
+---@return integer status
+function output:finish()
+  self.scope:close()
+  self:flush()
+  self:erase()
+  for _, name in ipairs(self.fields or {}) do
+    if self.reported and not self.present[name] then
+      self:note(("no record has a field %q"):format(name))
+    end
+  end
+  return overall(self.statuses, math.max(#self.statuses, 1))
+end
+
+-- What was finished is written, whatever ended the tool.
+function output:__close()
+  self:flush()
+  self:erase()
+  self.scope:close()
+end
+
+return output

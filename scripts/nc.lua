@@ -1,0 +1,358 @@
+-- nc: a byte pipe with honest endings.
+
+local PIECE = 65536
+local KEPT = 65536 -- received bytes that a record holds
+local LAST = 1 -- seconds for what a broken connection still holds
+local DATAGRAM = 8192 -- bytes of standard input in one
+local SILENCE = 1 -- seconds that a probe of a UDP port waits
+
+-- ---- what goes out
+
+local ESCAPES = { n = "\n", r = "\r", t = "\t", ["0"] = "\0", ["\\"] = "\\" }
+
+-- \n, \r, \t, \0, \\ and \xHH, as shells write them.
+local function unescape(word)
+  local parts, at = {}, 1
+  while at <= #word do
+    local plain, next = word:match("^([^\\]+)()", at)
+    if not plain then
+      local hex = word:match("^\\x(%x%x)", at)
+      plain = hex and string.char(tonumber(hex, 16)) or ESCAPES[word:sub(at + 1, at + 1)]
+      next = at + (hex and 4 or 2)
+    end
+    if not plain then return nil, ('bad data "%s": use \\n \\r \\t \\0 \\\\ \\xHH'):format(word) end
+    parts[#parts + 1], at = plain, next
+  end
+  return table.concat(parts)
+end
+
+-- ---- what was seen
+
+---@class pipe what goes both ways over one connection
+---@field s net.stream|net.datagram
+---@field sent integer
+---@field received integer
+---@field last number of net.now(): when bytes went either way
+local function newpipe(s, args, out)
+  return { s = s, args = args, out = out, sent = 0, received = 0, last = net.now(), kept = {}, room = KEPT }
+end
+
+-- What came goes to standard output, as it is or as a hexdump; into the record where records are wanted.
+local function show(pipe, data, mark)
+  if pipe.out.machine then
+    if mark == "<" and pipe.room > 0 then
+      pipe.kept[#pipe.kept + 1] = data:sub(1, pipe.room)
+      pipe.room = pipe.room - #data
+    end
+    return true
+  end
+  if pipe.args.hex then
+    local offset = (mark == "<" and pipe.received or pipe.sent) - #data
+    data = net.hexdump(data, { offset = offset }):gsub("[^\n]+", mark .. " %0") .. "\n"
+  elseif mark == ">" then
+    return true
+  end
+  return pipe.args.stdout:write(data)
+end
+
+-- Lines end with CRLF; a pair may come in two pieces.
+local function withcrlf(pipe, data)
+  local first = pipe.tail == "\r" and data:sub(1, 1) == "\n" and "\n" or ""
+  pipe.tail = data:sub(-1)
+  return first .. data:sub(#first + 1):gsub("\r?\n", "\r\n")
+end
+
+local function transmit(pipe, data)
+  if pipe.args.crlf then data = withcrlf(pipe, data) end
+  local good, err
+  if pipe.args.udp then good, err = pipe.s:send(data) else good, err = pipe.s:write(data) end
+  if not good then
+    pipe.sent = pipe.sent + (math.type(err.partial) and err.partial or 0)
+    return nil, err
+  end
+  pipe.sent, pipe.last = pipe.sent + #data, net.now()
+  return show(pipe, data, ">")
+end
+
+-- --send, then standard input, then what follows its end. "linger" | false: nothing more to say | nil, err
+local function outward(pipe)
+  local args, good, err = pipe.args, true, nil
+  if args.send then good, err = transmit(pipe, args.send) end
+  while good and args.stdin do
+    local data
+    data, err = args.stdin:recv(args.udp and DATAGRAM or PIECE)
+    if err then return nil, err end
+    if not data then break end
+    good, err = transmit(pipe, data)
+  end
+  if not good then return nil, err end
+  if args.halfclose and not args.udp then pipe.s:shutdown "w" end
+  if not args.linger then return false end
+  net.sleep(args.linger)
+  return "linger"
+end
+
+-- A receive under -w, which counts from the last byte in either direction.
+local function patiently(pipe, max)
+  local timeout = pipe.args.timeout
+  while true do
+    local left = timeout and math.max(pipe.last + timeout - net.now(), 0)
+    local data, err = pipe.s:recv(max, left)
+    if data or not err or err.code ~= "TIMEOUT" then return data, err end
+    if not timeout or net.now() >= pipe.last + timeout then return nil, err end
+  end
+end
+
+local function early(pipe)
+  local message = ("the peer ended after %d of %d bytes"):format(pipe.received, pipe.args.recv)
+  return { code = "EOF", kind = "closed", op = "recv", message = message }
+end
+
+-- What comes, to the end: "eof", "received" | nil, err
+local function inward(pipe)
+  local wanted = pipe.args.recv
+  while not wanted or pipe.received < wanted do
+    local data, err = patiently(pipe, wanted and math.min(wanted - pipe.received, PIECE) or PIECE)
+    if err then return nil, err end
+    if not data then
+      if wanted then return nil, early(pipe) end
+      return "eof"
+    end
+    pipe.received, pipe.last = pipe.received + #data, net.now()
+    local good
+    good, err = show(pipe, data, "<")
+    if not good then return nil, err end
+  end
+  return "received"
+end
+
+-- ---- one connection
+
+local ENDS = { timeout = "timeout", reset = "reset", refused = "refused" }
+
+-- Silence is how a conversation over UDP ends, if there was one.
+local function fine(pipe, err)
+  return pipe.args.udp and err.code == "TIMEOUT" and pipe.received > 0 and not pipe.args.recv
+end
+
+local function summary(pipe, target, ending)
+  local data = table.concat(pipe.kept)
+  return {
+    target = target, sent_bytes = pipe.sent, received_bytes = pipe.received, ["end"] = ending,
+    data_b64 = pipe.out.machine and data or nil, data_cut = pipe.received > #data and pipe.out.machine or nil,
+  }
+end
+
+local BROKEN = { closed = true, reset = true }
+
+-- Sending failed because the connection is broken: what the peer said before can still be read.
+local function lastwords(results, how, err)
+  if how or not BROKEN[err.kind] then return how, err end
+  results:receive(LAST)
+  return how, err
+end
+
+-- Both directions until one of them decides: how it ended | nil, err
+local function bothways(pipe)
+  local scope <close>, results = net.scope(), net.channel(2)
+  for _, direction in ipairs { outward, inward } do
+    scope:spawn(function()
+      local how, err = direction(pipe)
+      if how ~= false then results:send { how, err } end
+    end)
+  end
+  local item, late = results:receive()
+  if not item then return nil, late end
+  return lastwords(results, item[1], item[2])
+end
+
+-- Tells how it went. The status.
+local function converse(pipe, target, began)
+  local out = pipe.out
+  if pipe.args.timeout then pipe.s:settimeout(pipe.args.timeout) end
+  local ending, err = bothways(pipe)
+  local rec = summary(pipe, target, ending or ENDS[err.kind] or "error")
+  if out.verbose > 0 then
+    out:note(("%s: %d bytes sent, %d received, %s"):format(target, pipe.sent, pipe.received, rec["end"]))
+  end
+  if not ending and not fine(pipe, err) then return out:fail(target, err, began, nil, rec) end
+  out:record(rec, began)
+  return 0
+end
+
+-- ---- ways to get one
+
+local function clientoptions(args)
+  local kind = args.udp and "dgram" or nil
+  return { timeout = args.timeout, family = args.net.family, source = args.source, type = kind }
+end
+
+local function dial(args)
+  if args.unix then
+    local kind = args.udp and "dgram" or nil
+    return net.connect("unix:" .. args.words[1], { timeout = args.timeout, type = kind })
+  end
+  return net.connect(args.words[1], args.words[2], clientoptions(args))
+end
+
+local function label(args)
+  if args.unix then return "unix:" .. args.words[1] end
+  local host = args.words[1]
+  return (host:find ":" and "[%s]:%s" or "%s:%s"):format(host, args.words[2])
+end
+
+-- Nothing answers an empty datagram that it does not expect, so silence says nothing.
+local function probe(s, args, out, began)
+  local rec = { target = label(args), state = "open" }
+  if args.udp then
+    local _, err = s:send ""
+    local data
+    if not err then data, err = s:recv(PIECE, args.timeout or SILENCE) end
+    if not data and err.code ~= "TIMEOUT" then return out:fail(rec.target, err, began) end
+    if not data then rec.state = "open|filtered" end
+  end
+  out:record(rec, began)
+  return rec.state == "open" and 0 or 28
+end
+
+local function client(args, out)
+  local began = net.now()
+  local s <close>, err = dial(args)
+  if not s then return out:fail(label(args), err, began) end
+  if args.zero then return probe(s, args, out, began) end
+  if out.verbose > 0 then out:note("connected to " .. label(args)) end
+  return converse(newpipe(s, args, out), label(args), began)
+end
+
+local function named(address, port)
+  if not port then return address or "unix:" end
+  return (address:find ":" and "[%s]:%d" or "%s:%d"):format(address, port)
+end
+
+-- The connections of a listener, one after the other. The status of the last one.
+local function accepting(server, args, out)
+  local status
+  repeat
+    local began = net.now()
+    local s <close>, err = server:accept(args.timeout)
+    if not s then return out:fail(named(server:getsockname()), err, began) end
+    if not args.keep then server:close() end
+    status = converse(newpipe(s, args, out), named(s:getpeername()), began)
+  until not args.keep
+  return status
+end
+
+-- The sender of the first datagram is the peer; with -k all senders are, and nothing is sent.
+local function receiving(s, args, out)
+  local began = net.now()
+  while true do
+    local data, address, port = s:recvfrom(PIECE, args.timeout)
+    if not data then return out:fail(named(s:getsockname()), address, began) end
+    local pipe = newpipe(s, args, out)
+    pipe.received = #data
+    show(pipe, data, "<")
+    if not args.keep then
+      local good, err = s:connect(address, port)
+      if not good then return out:fail(named(address, port), err, began) end
+      return converse(pipe, named(address, port), began)
+    end
+    out:record(summary(pipe, named(address, port), "datagram"), began)
+  end
+end
+
+local function bound(address, port, args)
+  if not args.udp then return net.listen(address, port) end
+  local s, err = net.udp()
+  if not s then return nil, err end
+  local good
+  good, err = s:bind(address or (args.net.family == "inet6" and "::" or "0.0.0.0"), port)
+  if good then return s end
+  s:close()
+  return nil, err
+end
+
+local function server(args, out)
+  local address, port = args.address, args.port
+  local s <close>, err = bound(address, port, args)
+  if not s then return out:fail(named(address or "*", port), err) end
+  out:note("listening on " .. named(s:getsockname()))
+  return (args.udp and receiving or accepting)(s, args, out)
+end
+
+-- ---- the command line
+
+-- "8080", ":8080", "127.0.0.1:8080", "[::1]:8080": address, port | nil, nil, message
+local function listenaddress(word, family)
+  local address, service = word:match "^(.*):([^:]*)$"
+  local port, message = net.tool.listenport(service or word)
+  if not port then return nil, nil, message end
+  address = address and address:gsub("^%[(.*)%]$", "%1")
+  if address == "" then address = nil end
+  return address or family == "inet" and "0.0.0.0" or family == "inet6" and "::" or nil, port
+end
+
+-- The words without "-", and whether it was there.
+local function takedash(words)
+  local rest, dash = {}, false
+  for _, word in ipairs(words) do
+    if word == "-" then dash = true else rest[#rest + 1] = word end
+  end
+  return rest, dash
+end
+
+-- A message where the words and options do not go together.
+local function check(args)
+  if args.keep and not args.listen then return "-k needs -l" end
+  if args.zero and args.listen then return "-z and -l contradict each other" end
+  if args.keep and args.dash then return "-k does not read standard input" end
+  local wanted = (args.unix or args.listen) and 1 or 2
+  if #args.words ~= wanted then
+    return args.unix and "PATH expected" or args.listen and "[ADDR:]PORT expected" or "HOST and PORT expected"
+  end
+  local message
+  if args.listen and args.unix then
+    args.address = "unix:" .. args.words[1]
+  elseif args.listen then
+    args.address, args.port, message = listenaddress(args.words[1], args.net.family)
+  elseif not args.unix then
+    args.words[2], message = net.tool.port(args.words[2])
+  end
+  return message
+end
+
+return {
+  summary = "A byte pipe to a host, or from one, that says how it ended.",
+  common = { "net" },
+  examples = { "nc localhost 80 --send 'GET / HTTP/1.0\\r\\n\\r\\n'", "nc -N localhost 7 - <file",
+    "nc -l 8080", "nc -z localhost 22", "nc -u localhost 53 --hex --send '\\x00\\x01' -w 1" },
+  notes = "Standard input is sent where it is a terminal, or where - is given. In records the first 64 KiB "
+    .. "of what came stand as data_b64, and nothing else is printed.",
+  options = function(parser)
+    parser:argument("WORD"):args "*":target "words"
+      :description "HOST PORT; with -l [ADDR:]PORT; with -U PATH. And - for standard input."
+    parser:flag "-l --listen":description "Wait for one connection."
+    parser:flag "-k --keep":description "With -l: for one after the other."
+    parser:flag "-u --udp":description "Datagrams. With -l the first sender is the peer."
+    parser:flag "-U --unix":description "A unix socket."
+    parser:flag "-N --halfclose":description "Say that nothing follows when standard input has ended."
+    parser:flag "-z --zero":description "Connect, and send nothing: is it open?"
+    parser:flag "-C --crlf":description "Send CRLF for each line end."
+    parser:flag "--hex":description "Show what goes (>) and comes (<) in hexadecimal."
+    parser:option "--recv":argname "N":convert(net.tool.size):description "End after so many bytes: 10, 64k."
+    parser:option "--send":argname "DATA":convert(unescape)
+      :description "Send this: \\n \\r \\t \\0 \\\\ \\xHH."
+    parser:option "--linger":argname "D":convert(net.tool.duration)
+      :description "End so long after the end of what is sent."
+  end,
+  columns = { "target", "state", "sent_bytes", "received_bytes", "end" },
+  human = function(rec) return rec.state and { rec.target, rec.state } end,
+  run = function(args, out)
+    args.words, args.dash = takedash(args.words)
+    local message = check(args)
+    if message then return out:usage(message) end
+    local reads = args.dash or out.terminal["in"] and not args.keep
+    args.stdin = reads and not args.zero and assert(net.fromfd(0)) or nil
+    args.stdout = not out.machine and not args.zero and assert(net.fromfd(1)) or nil
+    return (args.listen and server or client)(args, out)
+  end,
+}
