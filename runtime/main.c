@@ -342,6 +342,14 @@ static int isterminal (lua_State *L) {
   return 1;
 }
 
+/* filetype(path) -> "file" | "other" | nil: there is none. A link is no file. */
+static int filetype (lua_State *L) {
+  struct stat st;
+  if (lstat(luaL_checkstring(L, 1), &st) < 0) lua_pushnil(L);
+  else lua_pushstring(L, S_ISREG(st.st_mode) ? "file" : "other");
+  return 1;
+}
+
 /* clock() -> seconds since 1970, with their fraction */
 static int wallclock (lua_State *L) {
   struct timespec t;
@@ -369,7 +377,8 @@ static int osexit (lua_State *L) {
 static int openhost (lua_State *L) {
   static const luaL_Reg functions[] = {{"loadtool", loadtool},     {"tools", tools},
                                        {"exitstatus", exitstatus}, {"isterminal", isterminal},
-                                       {"clock", wallclock},       {NULL, NULL}};
+                                       {"clock", wallclock},       {"filetype", filetype},
+                                       {NULL, NULL}};
   lua_getglobal(L, LUA_OSLIBNAME);
   lua_pushcfunction(L, osexit);
   lua_setfield(L, -2, "exit");

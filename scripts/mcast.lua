@@ -14,10 +14,6 @@ local function group(word)
   return target
 end
 
-local function interface(word)
-  return word:find "^%d+$" and math.tointeger(tonumber(word)) or word
-end
-
 local function zoneless(address)
   return (address:gsub("%%.*$", ""))
 end
@@ -195,7 +191,8 @@ local function declaregroup(command)
 end
 
 local function declareinterface(command)
-  command:option "-I --interface":argname "IF":convert(interface):description "Name, index or address."
+  command:option "-I --interface":argname "IF":convert(net.tool.interface)
+    :description "Name, index or address."
 end
 
 local commands = { send = send, recv = receive, groups = groups, probe = probes }

@@ -53,7 +53,7 @@ end
 
 function read.interface(word)
   if word:lower() == "off" then return false end
-  return word:find "^%d+$" and math.tointeger(tonumber(word)) or word
+  return net.tool.interface(word)
 end
 
 function read.membership(word)

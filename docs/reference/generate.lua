@@ -25,6 +25,7 @@ local PAGES = {
     "net.tcpinfo" },
   { file = "ip", title = "Addresses", "net.ip", "net.ip.address" },
   { file = "mac", title = "Hardware addresses", "net.mac", "net.mac.address" },
+  { file = "tool", title = "Tools", "net.tool", "net.tool.spec", "net.tool.output" },
 }
 
 local function addpages(all)

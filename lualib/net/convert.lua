@@ -1,8 +1,9 @@
--- net.convert: the words of a command line as values. Each converter gives nil and a message that shows the
--- word and the form it should have.
+-- net.convert: the words of a command line as values: converters of net.tool, for argparse. Each gives nil
+-- and a message that shows the word and the form it should have.
 
 local text = require "net.text"
 
+---@class net.tool
 local convert = {}
 
 local LONGEST = 2 ^ 31 -- seconds
@@ -72,6 +73,9 @@ end
 ---@param word string "8080", "0" for a free one
 ---@return integer? port 0 to 65535
 ---@return string? message
+---```lua
+---assert(net.tool.listenport "0" == 0 and not net.tool.port "0")
+---```
 function convert.listenport(word)
   local n = port(word, 0)
   if n then return n end
@@ -120,13 +124,26 @@ function convert.integer(low, high)
 end
 
 ---A numeric address, perhaps with a zone.
----@param word string
----@return string? address
+---@param word string "192.0.2.1", "2001:db8::1", "fe80::1%eth0"
+---@return string? address as it is
 ---@return string? message
+---```lua
+---assert(net.tool.address "::1" == "::1" and not net.tool.address "127.1")
+---```
 function convert.address(word)
   local parsed = net.ip.parse(word)
   if parsed and parsed.plain then return word end
   return bad("address", word, "192.0.2.1 or 2001:db8::1")
+end
+
+---An interface, as name or index.
+---@param word string "lo", "1"
+---@return string|integer interface as net.connect and others take it
+---```lua
+---assert(net.tool.interface "lo" == "lo" and net.tool.interface "1" == 1)
+---```
+function convert.interface(word)
+  return word:find "^%d+$" and math.tointeger(tonumber(word)) or word
 end
 
 -- "host:port", "[v6]:port" or a host alone. An IPv6 address needs no brackets where no port follows.

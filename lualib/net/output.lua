@@ -1,36 +1,50 @@
 -- net.output: what a tool says. It is given records; here they become lines of the form that was asked for,
 -- and the exit status. Where lines go is the business of net.tool.
 
+local clock = require("net.core.host").clock
 local record = require "net.record"
 local text = require "net.text"
 
----@class net.output
+---What a tool says: it is given records, and makes lines and the exit status of them.
+---@class net.tool.output
 ---@field name string of the tool
 ---@field form "human"|"plain"|"json"|"json-pretty"|"csv"
 ---@field machine boolean whether records are wanted, and no text
----@field quiet boolean
+---@field quiet boolean whether hints are unwanted
 ---@field verbose integer how often -v was given
+---@field terminal {in: boolean?, out: boolean?, err: boolean?} which of the three streams are terminals
 local output = {}
 output.__index = output
+output.__name = "net.tool.output"
 
 local FIRST = { "v", "tool", "ts", "target", "ok", "ms" }
 local KEPT = { "v", "tool", "ts", "target", "ok", "error" } -- whatever --fields says
 local TOGETHER = 0.2 -- seconds that rows wait for others, to be aligned with them
 local MOST = 500 -- rows that wait
 local PATIENCE, PERIOD = 0.5, 0.1 -- seconds before the first progress, and between two
+local PARALLEL = 20 -- targets at a time
 
-local PARALLEL = 20
+-- The output of a tool. `streams` says where lines go: write(text), warn(text), and of in, out and err which
+-- are a `terminal` and which `colored`.
+local function new(name, spec, args, streams)
+  return setmetatable({
+    name = name, args = args, columns = spec.columns, human = spec.human,
+    form = args.form, machine = args.form ~= "human", fields = args.fields, parallel = args.parallel,
+    quiet = args.quiet or false, verbose = args.verbose or 0,
+    write = streams.write, warn = streams.warn, terminal = streams.terminal, colored = streams.colored,
+    rows = {}, widths = {}, statuses = {}, present = {}, counts = { ok = 0, failed = 0 },
+    began = net.now(), shown = false, scope = net.scope(),
+  }, output)
+end
 
----@param options table name, args (for `human`), form, fields, columns, human, quiet, verbose, parallel;
---- write(text) and warn(text), where lines go; clock(), the time; terminal and colored, {out: boolean,
---- err: boolean}
-function output.new(options)
-  local self = setmetatable(options, output)
-  self.machine = self.form ~= "human"
-  self.rows, self.widths, self.statuses = {}, {}, {}
-  self.began, self.shown, self.present = net.now(), false, {}
-  self.scope = net.scope()
-  return self
+local function erase(self)
+  if self.shown then self.warn "\r\27[K" end
+  self.shown = false
+end
+
+local function put(self, lines)
+  erase(self)
+  self.write(lines)
 end
 
 -- ---- cells
@@ -69,7 +83,7 @@ end
 
 -- ---- human rows
 
-function output:paint(style, stream, shown)
+local function paint(self, style, stream, shown)
   return self.colored[stream] and "\27[" .. style .. "m" .. shown .. "\27[0m" or shown
 end
 
@@ -88,7 +102,14 @@ local function heading(self)
   return names
 end
 
----Writes the rows that wait for others.
+---Writes the rows that wait for others, to be aligned with them; they wait a fifth of a second at most.
+---```lua
+---local status, results = net.tool.call({ columns = { "n" }, run = function(_, out)
+---  out:record { n = 1 }
+---  out:flush()
+---end }, {})
+---assert(status == 0 and results == "1\n")
+---```
 function output:flush()
   if #self.rows == 0 then return end
   local head = not self.headed and self.terminal.out and (self.fields or not self.human and self.columns)
@@ -99,10 +120,10 @@ function output:flush()
   local lines = {}
   for i, row in ipairs(self.rows) do
     local line = joined(self, row)
-    lines[i] = (head and i == 1 and self:paint("2", "out", line) or line) .. "\n"
+    lines[i] = (head and i == 1 and paint(self, "2", "out", line) or line) .. "\n"
   end
   self.headed, self.rows = true, {}
-  self:line(table.concat(lines))
+  put(self, table.concat(lines))
 end
 
 local function flushlater(self)
@@ -133,7 +154,7 @@ function forms.human(self, rec)
 end
 
 function forms.plain(self, rec)
-  if rec.ok then self:line(table.concat(cells(self, rec), "\t") .. "\n") end
+  if rec.ok then put(self, table.concat(cells(self, rec), "\t") .. "\n") end
 end
 
 local function commas(list)
@@ -146,9 +167,9 @@ end
 
 function forms.csv(self, rec)
   if not rec.ok then return end
-  if not self.headed then self:line(commas(shownfields(self))) end
+  if not self.headed then put(self, commas(shownfields(self))) end
   self.headed = true
-  self:line(commas(cells(self, rec)))
+  put(self, commas(cells(self, rec)))
 end
 
 local function chosen(self, rec)
@@ -162,52 +183,60 @@ end
 local function json(self, rec)
   local own = self.fields or self.columns or {}
   local order = table.move(own, 1, #own, #FIRST + 1, table.move(FIRST, 1, #FIRST, 1, {}))
-  self:line(record.json(chosen(self, rec), self.form == "json-pretty", order) .. "\n")
+  put(self, record.json(chosen(self, rec), self.form == "json-pretty", order) .. "\n")
 end
 
 forms.json, forms["json-pretty"] = json, json
 
--- ---- lines
+-- ---- hints
 
-function output:erase()
-  if self.shown then self.warn "\r\27[K" end
-  self.shown = false
-end
-
----A line, or several, of results.
-function output:line(line)
-  self:erase()
-  self.write(line)
-end
-
----A line for the person that runs the tool, on standard error.
+---Tells the person that runs the tool something that must not be missed, on standard error.
 ---@param message string is escaped
+---```lua
+---local _, _, hints = net.tool.call({ run = function(_, out) out:warning "too late" end }, {})
+---assert(hints == "netlua tool: too late\n")
+---```
 function output:warning(message)
   self:flush()
-  self:erase()
+  erase(self)
   self.warn(("netlua %s: %s\n"):format(self.name, text.escape(message)))
 end
 
----A hint, on standard error; none with --quiet.
+---Gives a hint, on standard error; none with --quiet.
 ---@param message string is escaped
+---```lua
+---local _, _, hints = net.tool.call({ run = function(_, out) out:note "or so" end }, { "-v" })
+---assert(hints == "or so\n")
+---```
 function output:note(message)
   if self.quiet then return end
   self:flush()
-  self:erase()
-  self.warn(self:paint("2", "err", text.escape(message)) .. "\n")
+  erase(self)
+  self.warn(paint(self, "2", "err", text.escape(message)) .. "\n")
 end
 
----How far the work is: on standard error, if that is a terminal and the work takes longer than half a second.
+local function wantsprogress(self, now)
+  local wish = self.args.progress
+  if wish and wish ~= "auto" then return wish == "always" end
+  return not self.quiet and self.terminal.err and now - self.began >= PATIENCE
+end
+
+---Tells how far the work is: on standard error, if that is a terminal and the work takes longer than half a
+---second. --progress says never, or always.
 ---@param done integer
 ---@param total? integer
----@param message? string
+---@param message? string is escaped
+---```lua
+---local run = function(_, out) out:progress(3, 10, "hosts") end
+---local _, _, hints = net.tool.call({ run = run }, { "--progress", "always" })
+---assert(hints:find "^tool 3/10  hosts")
+---```
 function output:progress(done, total, message)
   local now = net.now()
-  if self.quiet or not self.terminal.err or now - self.began < PATIENCE then return end
-  if now - (self.last or 0) < PERIOD then return end
+  if not wantsprogress(self, now) or now - (self.last or 0) < PERIOD then return end
   self.last = now
   self:flush()
-  self:erase()
+  erase(self)
   local counted = total and ("%d/%d"):format(done, total) or ("%d"):format(done)
   self.warn(("%s %s  %s"):format(self.name, counted, text.escape(message or "")))
   self.shown = true
@@ -216,18 +245,25 @@ end
 -- ---- records
 
 ---Reports one result. It gets the fields that every record has.
----@param rec table its own fields, and `target`; `ok` is true if absent
----@param since? number of net.now(): when the operation began; the start of the tool if absent
+---@param rec table its own fields, and `target`; `ok` is true if absent. Fields whose names end in _b64 hold
+--- bytes
+---@param since? number of net.now(): when the operation began; nil: the start of the tool
+---```lua
+---local run = function(_, out) out:record { target = "a", state = "open" } end
+---local _, results = net.tool.call({ run = run }, { "--json", "--fields", "state" })
+---assert(results:find '"target":"a","ok":true,"state":"open"')
+---```
 function output:record(rec, since)
   local elapsed = net.now() - (since or self.began)
   rec.v, rec.tool = record.VERSION, self.name
-  rec.ts = rec.ts or record.timestamp(self.clock() - elapsed)
+  rec.ts = rec.ts or record.timestamp(clock() - elapsed)
   rec.ms = rec.ms or record.round(elapsed * 1000)
   if rec.ok == nil then rec.ok = true end
   for _, name in ipairs(self.fields or {}) do
     if rec[name] ~= nil then self.present[name] = true end
   end
-  self.reported = self.reported or rec.ok
+  local result = rec.ok and "ok" or "failed"
+  self.counts[result] = self.counts[result] + 1
   forms[self.form](self, rec)
 end
 
@@ -239,13 +275,19 @@ local function described(target, err)
   return lines
 end
 
----Reports a failure.
+---Reports a failure: a record with --json, else a line on standard error and what to do.
 ---@param target string?
 ---@param err net.error
 ---@param since? number as in record
 ---@param status? integer the exit status, where it is not that of the error
 ---@param fields? table more of the record
 ---@return integer status
+---```lua
+---local _, wrong = net.inet_pton("inet", "10.0.0.256")
+---local run = function(_, out) return out:fail("10.0.0.256", wrong) end
+---local status, _, hints = net.tool.call({ run = run }, {})
+---assert(status == 1 and hints:find "^netlua tool: 10.0.0.256: ")
+---```
 function output:fail(target, err, since, status, fields)
   status = status or require("net.tool").statusof(err)
   table.insert(self.statuses, status)
@@ -256,6 +298,7 @@ function output:fail(target, err, since, status, fields)
     self:record(rec, since)
   else
     local lines = described(target, err)
+    self.counts.failed = self.counts.failed + 1
     self:warning(label .. lines[1])
     if self.verbose > 0 and #lines > 2 then
       for i = 2, #lines do self:note("  " .. lines[i]) end
@@ -266,8 +309,12 @@ function output:fail(target, err, since, status, fields)
 end
 
 ---Says what is wrong with the command line.
----@param message string
+---@param message string is escaped
 ---@return integer status 2
+---```lua
+---local status = net.tool.call({ run = function(_, out) return out:usage "one word too many" end }, {})
+---assert(status == 2)
+---```
 function output:usage(message)
   self:warning(message)
   self.warn(("try: netlua %s --help\n"):format(self.name))
@@ -277,6 +324,9 @@ end
 ---Sets the exit status.
 ---@param status integer
 ---@return integer status
+---```lua
+---assert(net.tool.call({ run = function(_, out) out:status(1) end }, {}) == 1)
+---```
 function output:status(status)
   self.statuses = { status }
   return status
@@ -310,7 +360,14 @@ end
 ---@async
 ---@param list any[]
 ---@param f fun(target: any, index: integer): table?, any, integer?
----@return integer status of the one target, or whether all are well
+---@return integer status of the one target; of several 0 if all are well, else 1
+---```lua
+---local run = function(_, out)
+---  return out:each({ 1, 2 }, function(n) return { square = n * n } end)
+---end
+---local _, results = net.tool.call({ columns = { "target", "square" }, run = run }, {})
+---assert(results == "1  1\n2  4\n")
+---```
 function output:each(list, f)
   local statuses, started, done = {}, 0, 0
   local scope <close> = net.scope()
@@ -335,25 +392,51 @@ function output:each(list, f)
   return self:status(overall(statuses, #list))
 end
 
----Ends the output.
+---Sums up: the last record with --summary, a hint in the human form.
+---@param fields table of the record
+---@param sentence? string for people; nil: none
+---```lua
+---local run = function(_, out) out:summary({ sent = 3, lost = 0 }, "3 sent, none lost") end
+---local _, results, hints = net.tool.call({ run = run }, { "--json", "--summary" })
+---assert(results == '{"v":1,"tool":"tool","summary":{"lost":0,"sent":3}}\n' and hints == "")
+---```
+function output:summary(fields, sentence)
+  self.summed = true
+  if not self.machine then return sentence and self:note(sentence) end
+  if not self.args.summary or not self.form:find "^json" then return end
+  local rec = { v = record.VERSION, tool = self.name, summary = fields }
+  put(self, record.json(rec, self.form == "json-pretty", FIRST) .. "\n")
+end
+
+local function sumup(self)
+  if self.summed or not self.args.summary then return end
+  local ok, failed, ms = self.counts.ok, self.counts.failed, record.round((net.now() - self.began) * 1000)
+  self:summary({ ok = ok, failed = failed, ms = ms }, ("%d ok, %d failed, %d ms"):format(ok, failed, ms // 1))
+end
+
+---Ends the output. Whoever runs the tool does this.
 ---@return integer status
+---```lua
+---assert(net.tool.call({ run = function(_, out) return out:finish() end }, {}) == 0)
+---```
 function output:finish()
   self.scope:close()
   self:flush()
-  self:erase()
+  erase(self)
   for _, name in ipairs(self.fields or {}) do
-    if self.reported and not self.present[name] then
+    if self.counts.ok > 0 and not self.present[name] then
       self:note(("no record has a field %q"):format(name))
     end
   end
+  sumup(self)
   return overall(self.statuses, math.max(#self.statuses, 1))
 end
 
 -- What was finished is written, whatever ended the tool.
 function output:__close()
   self:flush()
-  self:erase()
+  erase(self)
   self.scope:close()
 end
 
-return output
+return { new = new, class = output }

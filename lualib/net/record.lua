@@ -122,7 +122,7 @@ local function object(value, indent, depth, first)
 end
 
 -- `first` are the keys that lead, of the outermost object only.
-function encode(value, indent, depth, first)
+encode = function(value, indent, depth, first)
   local kind = type(value)
   if kind == "string" then return quoted(value) end
   if kind == "number" then return number(value) end

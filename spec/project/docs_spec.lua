@@ -64,6 +64,8 @@ local function liveclasses()
     ["net.ip"] = net.ip,
     ["net.ip.address"] = methods(net.ip "127.0.0.1"),
     ["net.mac"] = net.mac,
+    ["net.tool"] = net.tool,
+    ["net.tool.output"] = require("net.output").class,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
   }
 end

@@ -6,7 +6,7 @@ describe("hostname", function()
   it("shows the name of this host and its address", function()
     if not island.possible() then return pending "no namespaces here" end
     local script = [[
-      require("net.tool").invoke("hostname", { "--fqdn" }, { write = io.write, warn = io.write })
+      net.tool.call("hostname", { "--fqdn" }, io.write, io.write)
     ]]
 
     local out = island.run(script, { ["/etc/hosts"] = ("172.20.10.4 %s.local %s\n"):format(
@@ -18,8 +18,7 @@ describe("hostname", function()
   it("notes that the own name leads nowhere, and ends with 0", function()
     if not island.possible() then return pending "no namespaces here" end
     local script = [[
-      local status = require("net.tool").invoke("hostname", {}, { write = io.write, warn = io.write })
-      print(status)
+      print((net.tool.call("hostname", {}, io.write, io.write)))
     ]]
 
     local out = island.run(script, { ["/etc/hosts"] = "127.0.0.1 other\n", ["/etc/resolv.conf"] = "",
@@ -58,8 +57,7 @@ describe("hostname", function()
     local script = [[
       local silent = assert(net.udp {})
       assert(silent:bind("127.0.0.1", 53))
-      local streams = { write = print, warn = print }
-      print(require("net.tool").invoke("hostname", { "example.com", "-w", "0.2" }, streams))
+      print((net.tool.call("hostname", { "example.com", "-w", "0.2" }, print, print)))
     ]]
 
     local out = island.run(script, { ["/etc/resolv.conf"] = "nameserver 127.0.0.1\n",

@@ -209,13 +209,12 @@ describe("nc -l", function()
   local function listening(...)
     local out, ready = { records = {} }, net.channel(1)
     out.task = net.spawn(function(...)
-      out.status = net.tool.invoke("nc", { "-l", "-j", ... }, {
-        write = function(line) table.insert(out.records, require "cjson".decode(line)) end,
-        warn = function(line)
-          local port = line:match "^listening on .*:(%d+)\n"
-          if port then ready:send(tonumber(port)) end
-        end,
-      })
+      out.status = net.tool.call("nc", { "-l", "-j", ... }, function(line)
+        table.insert(out.records, require "cjson".decode(line))
+      end, function(line)
+        local port = line:match "^listening on .*:(%d+)\n"
+        if port then ready:send(tonumber(port)) end
+      end)
       return true
     end, ...)
     out.port = assert(ready:receive(5))

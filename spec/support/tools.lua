@@ -1,15 +1,13 @@
 -- tools: runs a bundled tool inside this process, where the peers of the test can answer it.
 
+local netlua = require "netlua"
+
 local tools = {}
 
 ---Runs a tool. Returns standard output, standard error, exit status.
 function tools.run(name, ...)
-  local out, err = {}, {}
-  local status = net.tool.invoke(name, { ... }, {
-    write = function(text) out[#out + 1] = text end,
-    warn = function(text) err[#err + 1] = text end,
-  })
-  return table.concat(out), table.concat(err), status
+  local status, out, err = net.tool.call(name, { ... })
+  return out, err, status
 end
 
 ---Runs a tool with --json. Returns the list of records, the exit status, standard error.
@@ -31,6 +29,44 @@ function tools.bytes(text)
   return (bits:gsub("%d%d?%d?%d?%d?%d?%d?%d?", function(eight)
     return #eight == 8 and string.char(tonumber(eight, 2)) or ""
   end))
+end
+
+---Runs the program on a copy of the tree in which scripts/hostname.lua is another tool. Returns standard
+---output, standard error, exit status.
+function tools.with(source, words)
+  local dir = os.tmpname()
+  os.remove(dir)
+  os.execute(("mkdir -p %s/scripts && cp -r lualib %s/"):format(dir, dir))
+  local file <close> = assert(io.open(dir .. "/scripts/hostname.lua", "wb"))
+  file:write(source)
+  file:close()
+  local out, err, status = netlua.shell(("NETLUA_PATH=%s %%s hostname %s"):format(dir, words))
+  os.execute("rm -rf " .. dir)
+  return out, err, status
+end
+
+-- A tool that says words and how long they are, and does what some of them ask for.
+local ECHO = [[
+return {
+  summary = "Says words.", common = { "time", "targets" },
+  options = function(parser) parser:argument("WORD"):args "*":target "targets" end,
+  columns = { "word", "length" },
+  run = function(args, out)
+    return out:each(args.targets, function(word)
+      if word == "no" then return nil, select(2, net.gethostbyname "10.0.0.256") end
+      if word == "interrupt" then io.popen("kill -INT $PPID"):close() net.sleep(5) end
+      if word == "raise" then error "oops" end
+      if word == "wait" then local _, err = net.sleep(5) return nil, err end
+      return { word = word, length = #word }
+    end)
+  end,
+}
+]]
+
+---Runs the program with a tool that says words and how long they are; it fails for "no", raises for "raise",
+---waits for "wait" and gets a ^C for "interrupt".
+function tools.echo(words)
+  return tools.with(ECHO, words)
 end
 
 return tools

@@ -1,0 +1,95 @@
+local commandline = require "net.commandline"
+local netlua = require "netlua"
+local tools = require "tools"
+
+describe("the parser of a tool", function()
+  for _, name in ipairs(net.tool.names()) do
+    local spec = net.tool.load(name)
+
+    it(("of %s has a summary, and its letters and names do not clash"):format(name), function()
+      assert.equal("string", type(spec.summary))
+      if not spec.options then return end
+      local parser = commandline.parser(name, spec)
+      for _, part in ipairs { parser, table.unpack(parser._commands) } do
+        local seen = {}
+        for _, option in ipairs(part._options) do
+          for _, alias in ipairs(option._aliases) do
+            assert.is_nil(seen[alias], alias)
+            seen[alias] = true
+          end
+        end
+        assert.truthy(seen["-h"] and (seen["-j"] or #part._commands > 0))
+      end
+    end)
+
+    it(("of %s has help in ASCII of 100 columns, and examples"):format(name), function()
+      if not spec.options then return end
+      assert.truthy(#spec.examples > 0)
+      local parser = commandline.parser(name, spec)
+      for _, part in ipairs { parser, table.unpack(parser._commands) } do
+        for line in part:get_help():gmatch "[^\n]+" do
+          assert.is_nil(line:find "[^\x20-\x7e]")
+          assert.truthy(#line <= 100, line)
+        end
+      end
+    end)
+  end
+end)
+
+describe("a command line", function()
+  it("shows its help wherever -h stands, even beside a mistake", function()
+    for _, words in ipairs { "--help", "-h", "a --nosuch -h", "-jh" } do
+      local out, err, status = netlua.shell("%s hostname " .. words)
+
+      assert.equal(0, status)
+      assert.equal("", err)
+      assert.truthy(out:find "^Usage: netlua hostname ")
+      assert.truthy(out:find("Examples:\n   netlua hostname\n", 1, true))
+    end
+  end)
+
+  it("does not take words after -- for options", function()
+    local out, _, status = tools.echo "-- -h --json"
+
+    assert.equal(0, status)
+    assert.equal("-h      2\n--json  6\n", out)
+  end)
+
+  it("answers a wrong command line with one line, where help is, and 2", function()
+    local cases = {
+      ["--jsn"] = "unknown option '--jsn'. Did you mean '--json'?",
+      ["-x"] = "unknown option '-x'",
+      ["-w 5x"] = 'bad duration "5x": use 5, 300ms, 2m',
+      ["''"] = "empty word",
+      ["--format xml"] = "argument for option '--format' must be one of 'human', 'plain', 'json', "
+        .. "'json-pretty', 'csv'",
+      ["-j --format csv"] = "--json and --format contradict each other",
+      ["--fields a,,b"] = 'bad fields "a,,b": use target,ms',
+      ["-P 0"] = 'bad number "0": use 1 to 10000',
+      ["-f /nonexistent/x"] = "cannot read /nonexistent/x: No such file or directory",
+    }
+    for words, message in pairs(cases) do
+      local out, err, status = netlua.shell("%s hostname " .. words)
+
+      assert.equal(("netlua hostname: %s\ntry: netlua hostname --help\n"):format(message), err)
+      assert.equal("", out)
+      assert.equal(2, status)
+    end
+  end)
+
+  it("reads targets from a file and from standard input, where - is given", function()
+    local list = os.tmpname()
+    local file <close> = assert(io.open(list, "wb"))
+    file:write "# comment\n one \n\ntwo # more\nthr#ee"
+    file:close()
+
+    local out = tools.echo("-f " .. list)
+    local piped = tools.echo("-f - < " .. list)
+    local untouched = tools.echo("zero < " .. list)
+    os.remove(list)
+
+    assert.equal("one     3\ntwo     3\nthr#ee  6\n", out)
+    assert.equal(out, piped)
+    assert.equal("zero  4\n", untouched)
+  end)
+end)
