@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lualib.h>
@@ -23,12 +22,13 @@ enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 enum { GRACE = 1 }; /* seconds that canceled tasks have to tidy up */
 
 typedef struct options {
-  bool interactive, version, noenv, code;
+  bool interactive, version, help, noenv, code;
   int script; /* index of the script's name in argv, 0: none */
 } options;
 
 static nl_runtime *host; /* for the signal handlers */
 static const char *program = "netlua";
+static bool tool; /* a bundled tool runs: whoever interrupts it wants no traceback of it */
 
 /* ---- reports */
 
@@ -167,7 +167,7 @@ static int runtask (lua_State *L, int nargs) {
   rt->main = NULL;
   if (!ran) reportstop(L, t);
   if (ran && !failed) return OK;
-  if (ran) { /* canceled */
+  if (ran && !(tool && rt->interrupted)) { /* canceled */
     lua_pushvalue(L, -1);
     reportfailure(L, true);
   }
@@ -303,6 +303,7 @@ static int runtool (lua_State *L, const char *name) {
   lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
   if (luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t") != LUA_OK) return failed(L);
   lua_pushstring(L, name);
+  tool = true;
   int status = runwithargs(L, 1);
   if (status != OK) return status == FAILED ? 3 : status;
   lua_getfield(L, LUA_REGISTRYINDEX, "net.status");
@@ -311,51 +312,11 @@ static int runtool (lua_State *L, const char *name) {
   return status;
 }
 
-/* loadtool(name) -> chunk | nil */
-static int loadtool (lua_State *L) {
-  lua_pushfstring(L, "scripts.%s", luaL_checkstring(L, 1));
-  return nl_loadembedded(L, lua_tostring(L, -1));
-}
-
 /* exitstatus(n): of the tool that runs */
 static int exitstatus (lua_State *L) {
   lua_settop(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
   return 0;
-}
-
-/* tools() -> {name, ...} */
-static int tools (lua_State *L) {
-  lua_Integer n = 0;
-  lua_newtable(L);
-  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
-    if (strncmp(e->name, "scripts.", 8) != 0) continue;
-    lua_pushstring(L, e->name + 8);
-    lua_rawseti(L, -2, ++n);
-  }
-  return 1;
-}
-
-/* isterminal(fd) -> boolean */
-static int isterminal (lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-  return 1;
-}
-
-/* filetype(path) -> "file" | "other" | nil: there is none. A link is no file. */
-static int filetype (lua_State *L) {
-  struct stat st;
-  if (lstat(luaL_checkstring(L, 1), &st) < 0) lua_pushnil(L);
-  else lua_pushstring(L, S_ISREG(st.st_mode) ? "file" : "other");
-  return 1;
-}
-
-/* clock() -> seconds since 1970, with their fraction */
-static int wallclock (lua_State *L) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_REALTIME, &t); /* cannot fail */
-  lua_pushnumber(L, (double)t.tv_sec + (double)t.tv_nsec / 1e9);
-  return 1;
 }
 
 /* os.exit([status [, close]]): to close the state is also to close what the main chunk has open, and
@@ -375,14 +336,12 @@ static int osexit (lua_State *L) {
 }
 
 static int openhost (lua_State *L) {
-  static const luaL_Reg functions[] = {{"loadtool", loadtool},     {"tools", tools},
-                                       {"exitstatus", exitstatus}, {"isterminal", isterminal},
-                                       {"clock", wallclock},       {"filetype", filetype},
-                                       {NULL, NULL}};
   lua_getglobal(L, LUA_OSLIBNAME);
   lua_pushcfunction(L, osexit);
   lua_setfield(L, -2, "exit");
-  luaL_newlib(L, functions);
+  (void)nl_openhost(L);
+  lua_pushcfunction(L, exitstatus);
+  lua_setfield(L, -2, "exitstatus");
   return 1;
 }
 
@@ -438,6 +397,7 @@ static const char usage[] =
     "  -E        ignore environment variables\n"
     "  -W        turn warnings on\n"
     "  --        stop handling options\n"
+    "  --help    show this, and the tools\n"
     "  -         run standard input\n";
 
 static int badusage (const char *option) {
@@ -449,11 +409,21 @@ static int badusage (const char *option) {
   return USAGE;
 }
 
+static int help (void) {
+  (void)printf("%stools: netlua TOOL --help\n ", usage);
+  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
+    if (strncmp(e->name, "scripts.", 8) == 0) (void)printf(" %s", e->name + 8);
+  }
+  (void)putchar('\n');
+  return OK;
+}
+
 /* Reads one option word. False: it is wrong. */
 static bool readoption (options *o, char **argv, int *i) {
   const char *arg = argv[*i];
   if (strcmp(arg, "-i") == 0) return o->interactive = true;
   if (strcmp(arg, "-v") == 0) return o->version = true;
+  if (strcmp(arg, "--help") == 0) return o->help = true;
   if (strcmp(arg, "-E") == 0) return o->noenv = true;
   if (strcmp(arg, "-W") == 0) return true;
   if (arg[1] != 'e' && arg[1] != 'l') return false;
@@ -589,6 +559,7 @@ int main (int argc, char **argv) {
   if (argv[0] != NULL && argv[0][0] != '\0') program = argv[0];
   const char *wrong = readoptions(&o, argv);
   if (wrong != NULL) return badusage(wrong);
+  if (o.help) return flushall(help());
   if (o.version) (void)printf("netlua %s  %s\n", NETLUA_VERSION, LUA_COPYRIGHT);
   return run(&o, argc, argv);
 }

@@ -16,6 +16,11 @@ local function flags(word)
   return list
 end
 
+local function service(word)
+  if not word:find "^%d+$" or #word < 6 and tonumber(word) < 65536 then return word end
+  return nil, ('bad service "%s": use 0 to 65535 or a name such as https'):format(word)
+end
+
 local function protocol(number)
   return number == 0 and "ip" or net.getprotobynumber(number) or number
 end
@@ -39,7 +44,8 @@ return {
   options = function(parser)
     parser:argument("NAME")
       :description "Name or address; * for none, that is the wildcard address with --flags passive."
-    parser:argument("SERVICE"):args "?":description "Port or name of a service."
+    parser:argument("SERVICE"):args "?":convert(service)
+      :description "Port or name of a service."
     parser:option "-t --type":argname "TYPE":choices { "stream", "dgram", "raw" }
       :description "stream, dgram or raw; all if absent."
     parser:option "--flags":argname "A,B":convert(flags)

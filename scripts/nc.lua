@@ -52,7 +52,7 @@ local function show(pipe, data, mark)
   elseif mark == ">" then
     return true
   end
-  return pipe.args.stdout:write(data)
+  return pipe.out:write(data)
 end
 
 -- Lines end with CRLF; a pair may come in two pieces.
@@ -166,10 +166,19 @@ local function bothways(pipe)
   return lastwords(results, item[1], item[2])
 end
 
+-- The code of -e has the connection instead of the pipe. The status.
+local function evaluate(pipe, target, began)
+  local good, err = pipe.args.code(pipe.s)
+  if not good and type(err) == "table" and err.code then return pipe.out:fail(target, err, began) end
+  pipe.out:record({ target = target, ["end"] = "done" }, began)
+  return 0
+end
+
 -- Tells how it went. The status.
 local function converse(pipe, target, began)
   local out = pipe.out
   if pipe.args.timeout then pipe.s:settimeout(pipe.args.timeout) end
+  if pipe.args.code then return evaluate(pipe, target, began) end
   local ending, err = bothways(pipe)
   local rec = summary(pipe, target, ending or ENDS[err.kind] or "error")
   if out.verbose > 0 then
@@ -291,6 +300,10 @@ local function listenaddress(word, family)
   return address or family == "inet" and "0.0.0.0" or family == "inet6" and "::" or nil, port
 end
 
+local function code(word)
+  return load("local s = ... " .. word, "=-e", "t")
+end
+
 -- The words without "-", and whether it was there.
 local function takedash(words)
   local rest, dash = {}, false
@@ -303,6 +316,9 @@ end
 -- A message where the words and options do not go together.
 local function check(args)
   if args.keep and not args.listen then return "-k needs -l" end
+  if args.code and (args.dash or args.send or args.recv or args.zero) then
+    return "-e sends and receives itself: without -, --send, --recv and -z"
+  end
   if args.zero and args.listen then return "-z and -l contradict each other" end
   if args.keep and args.dash then return "-k does not read standard input" end
   local wanted = (args.unix or args.listen) and 1 or 2
@@ -323,8 +339,11 @@ end
 return {
   summary = "A byte pipe to a host, or from one, that says how it ended.",
   common = { "net" },
-  examples = { "nc localhost 80 --send 'GET / HTTP/1.0\\r\\n\\r\\n'", "nc -N localhost 7 - <file",
-    "nc -l 8080", "nc -z localhost 22", "nc -u localhost 53 --hex --send '\\x00\\x01' -w 1" },
+  examples = {
+    "nc localhost 80 --send 'GET / HTTP/1.0\\r\\n\\r\\n'", "nc -N localhost 7 - <file", "nc -l 8080",
+    "nc -z localhost 22", "nc -u localhost 53 --hex --send '\\x00\\x01' -w 1",
+    "nc -lk 8080 -e 's:write(s:read(), \"\\n\")'",
+  },
   notes = "Standard input is sent where it is a terminal, or where - is given. In records the first 64 KiB "
     .. "of what came stand as data_b64, and nothing else is printed.",
   options = function(parser)
@@ -341,6 +360,8 @@ return {
     parser:option "--recv":argname "N":convert(net.tool.size):description "End after so many bytes: 10, 64k."
     parser:option "--send":argname "DATA":convert(unescape)
       :description "Send this: \\n \\r \\t \\0 \\\\ \\xHH."
+    parser:option "-e":argname "LUA":target "code":convert(code)
+      :description "Run this with the connection in s, and end."
     parser:option "--linger":argname "D":convert(net.tool.duration)
       :description "End so long after the end of what is sent."
   end,
@@ -350,9 +371,8 @@ return {
     args.words, args.dash = takedash(args.words)
     local message = check(args)
     if message then return out:usage(message) end
-    local reads = args.dash or out.terminal["in"] and not args.keep
+    local reads = args.dash or out.terminal["in"] and not args.keep and not args.code
     args.stdin = reads and not args.zero and assert(net.fromfd(0)) or nil
-    args.stdout = not out.machine and not args.zero and assert(net.fromfd(1)) or nil
     return (args.listen and server or client)(args, out)
   end,
 }

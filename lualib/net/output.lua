@@ -24,27 +24,28 @@ local MOST = 500 -- rows that wait
 local PATIENCE, PERIOD = 0.5, 0.1 -- seconds before the first progress, and between two
 local PARALLEL = 20 -- targets at a time
 
--- The output of a tool. `streams` says where lines go: write(text), warn(text), and of in, out and err which
--- are a `terminal` and which `colored`.
+-- The output of a tool. `streams` says where lines go: write(text), warn(text), bytes(text) for results that
+-- are no lines, if those take another way; and of in, out and err which are a `terminal` and which `colored`.
 local function new(name, spec, args, streams)
   return setmetatable({
     name = name, args = args, columns = spec.columns, human = spec.human,
     form = args.form, machine = args.form ~= "human", fields = args.fields, parallel = args.parallel,
     quiet = args.quiet or false, verbose = args.verbose or 0,
-    write = streams.write, warn = streams.warn, terminal = streams.terminal, colored = streams.colored,
+    toout = streams.write, toerr = streams.warn, bytes = streams.bytes or streams.write,
+    terminal = streams.terminal, colored = streams.colored,
     rows = {}, widths = {}, statuses = {}, present = {}, counts = { ok = 0, failed = 0 },
     began = net.now(), shown = false, scope = net.scope(),
   }, output)
 end
 
 local function erase(self)
-  if self.shown then self.warn "\r\27[K" end
+  if self.shown then self.toerr "\r\27[K" end
   self.shown = false
 end
 
 local function put(self, lines)
   erase(self)
-  self.write(lines)
+  self.toout(lines)
 end
 
 -- ---- cells
@@ -199,7 +200,7 @@ forms.json, forms["json-pretty"] = json, json
 function output:warning(message)
   self:flush()
   erase(self)
-  self.warn(("netlua %s: %s\n"):format(self.name, text.escape(message)))
+  self.toerr(("netlua %s: %s\n"):format(self.name, text.escape(message)))
 end
 
 ---Gives a hint, on standard error; none with --quiet.
@@ -212,7 +213,7 @@ function output:note(message)
   if self.quiet then return end
   self:flush()
   erase(self)
-  self.warn(paint(self, "2", "err", text.escape(message)) .. "\n")
+  self.toerr(paint(self, "2", "err", text.escape(message)) .. "\n")
 end
 
 local function wantsprogress(self, now)
@@ -238,8 +239,24 @@ function output:progress(done, total, message)
   self:flush()
   erase(self)
   local counted = total and ("%d/%d"):format(done, total) or ("%d"):format(done)
-  self.warn(("%s %s  %s"):format(self.name, counted, text.escape(message or "")))
+  self.toerr(("%s %s  %s"):format(self.name, counted, text.escape(message or "")))
   self.shown = true
+end
+
+---Writes results that are bytes and no records, as they are.
+---@async
+---@param bytes string
+---@return boolean|net.stream? ok nil when nobody reads on
+---@return net.error? err EPIPE and what else write(2) says
+---```lua
+---local _, results = net.tool.call({ run = function(_, out) out:write "\0\1" end }, {})
+---assert(results == "\0\1")
+---```
+function output:write(bytes)
+  erase(self)
+  local good, err = self.bytes(bytes)
+  if err then return nil, err end
+  return good or true
 end
 
 -- ---- records
@@ -267,9 +284,15 @@ function output:record(rec, since)
   forms[self.form](self, rec)
 end
 
+-- Whether the error is about another address than the target that is named anyway.
+local function elsewhere(target, err)
+  if not err.address or err.address == target then return false end
+  local form = err.address:find ":" and "[%s]:%d" or "%s:%d"
+  return not err.port or target ~= form:format(err.address, err.port)
+end
+
 local function described(target, err)
-  local elsewhere = err.address and err.address ~= target
-  local shown = elsewhere and tostring(err) or ("%s (%s)"):format(err.message, err.code)
+  local shown = elsewhere(target, err) and tostring(err) or ("%s (%s)"):format(err.message, err.code)
   local lines = { shown }
   for _, attempt in ipairs(err.attempts or {}) do lines[#lines + 1] = attempt.code and tostring(attempt) end
   return lines
@@ -317,7 +340,7 @@ end
 ---```
 function output:usage(message)
   self:warning(message)
-  self.warn(("try: netlua %s --help\n"):format(self.name))
+  self.toerr(("try: netlua %s --help\n"):format(self.name))
   return 2
 end
 

@@ -107,11 +107,21 @@ local function toerr(line)
   io.stderr:write(line)
 end
 
+-- Bytes go through a stream, so that a reader who is slow stops no other task.
+local function streamed()
+  local stream
+  return function(bytes)
+    io.stdout:flush()
+    stream = stream or assert(net.fromfd(1))
+    return stream:write(bytes)
+  end
+end
+
 -- Where results and hints go, and what may stand there.
 local function standard(args)
   local toterminal = not args.output and host.isterminal(1)
   return {
-    write = toout, warn = toerr,
+    write = toout, warn = toerr, bytes = streamed(),
     terminal = { ["in"] = host.isterminal(0), out = toterminal, err = host.isterminal(2) },
     colored = { out = not args.output and colored(args, 1), err = colored(args, 2) },
   }
@@ -138,6 +148,7 @@ local function tofile(name, streams)
   streams.write = function(line)
     if not file:write(line) then error("cannot write " .. name, 0) end
   end
+  streams.bytes = streams.write
   return setmetatable({}, { __close = function()
     file:close()
     if path ~= name then assert(os.rename(path, name)) end

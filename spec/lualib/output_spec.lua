@@ -82,9 +82,10 @@ describe("the output of a tool", function()
   it("writes what was finished when it is interrupted, and ends with 130", function()
     local cases = { ["a interrupt"] = "a  1\n", ["--format plain a interrupt"] = "a\t1\n" }
     for words, expected in pairs(cases) do
-      local out, _, status = tools.echo(words)
+      local out, err, status = tools.echo(words)
 
       assert.equal(expected, out)
+      assert.equal("", err)
       assert.equal(130, status)
     end
   end)

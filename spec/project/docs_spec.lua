@@ -402,3 +402,18 @@ describe("the links between pages", function()
     assert.same({}, broken)
   end)
 end)
+
+describe("the tools", function()
+  for _, page in ipairs { "docs/guide/tools.md", "docs/netlua.1" } do
+    it("have each its place in " .. page, function()
+      local text, missing = readfile(page), {}
+
+      for _, name in ipairs(net.tool.names()) do
+        local row = text:find("| `" .. name .. "` |", 1, true) or text:find("\n.B " .. name .. "\n", 1, true)
+        if not row then missing[#missing + 1] = name end
+      end
+
+      assert.same({}, missing)
+    end)
+  end
+end)

@@ -88,6 +88,17 @@ describe("the options", function()
     end)
   end
 
+  it("show how to use the program, and its tools, for --help", function()
+    local out, err, status = sh "NETLUA --help && NETLUA --help nosuch"
+
+    local shown = lines(out)
+    assert.equal("", err)
+    assert.matches("^usage: netlua ", shown[1])
+    assert.matches(" gai hostname ", shown[#shown], 1, true)
+    assert.equal(0, #shown % 2)
+    assert.equal(0, status)
+  end)
+
   it("show the version and go on only if there is something to run", function()
     local out, _, status = sh "NETLUA -v && NETLUA -v -e 'print(2)'"
 

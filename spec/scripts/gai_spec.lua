@@ -58,7 +58,7 @@ describe("gai", function()
 
   it("ends with 2 for a wrong command line", function()
     for _, words in ipairs { {}, { "a", "b", "c" }, { "::1", "-t", "tcp" }, { "::1", "--flags", "nosuch" },
-      { "::1", "-4", "-6" } } do
+      { "::1", "-4", "-6" }, { "::1", "65536" }, { "::1", ("9"):rep(400) } } do
       local out, err, status = tools.run("gai", table.unpack(words))
 
       assert.equal(2, status)

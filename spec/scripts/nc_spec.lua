@@ -331,3 +331,43 @@ describe("nc on a command line", function()
     assert.truthy(err:find("netlua nc: 10.0.0.256:80: name does not exist (EAI_NONAME)\n  ", 1, true))
   end)
 end)
+
+describe("nc -e", function()
+  it("runs code with the connection", function()
+    local server <close> = peer.once(function(s) s:write(s:read():upper(), "\n") end)
+    local code = "s:write 'hello\\n' assert(s:read() == 'HELLO')"
+
+    local records, status = tools.records("nc", server.host, tostring(server.port), "-e", code, "-w", "5")
+
+    assert.equal(0, status)
+    assert.equal("done", records[1]["end"])
+    assert.is_nil(records[1].sent_bytes)
+  end)
+
+  it("has the status of the error that the code returns", function()
+    local server <close> = peer.once(function(s) s:read "a" end)
+
+    local words = { "nc", server.host, tostring(server.port), "-e", "return s:read()", "-w", "0.05" }
+    local _, err, status = tools.run(table.unpack(words))
+
+    assert.equal(28, status)
+    assert.truthy(err:find "timed out")
+  end)
+
+  it("ends with 3 and the place when the code raises", function()
+    local server <close> = peer.once(function(s) s:read "a" end)
+
+    local ok, err = pcall(tools.run, "nc", server.host, tostring(server.port), "-e", "error 'oops'")
+
+    assert.is_false(ok)
+    assert.equal("-e:1: oops", err)
+  end)
+
+  it("refuses what is not Lua, and what would come between", function()
+    for _, words in ipairs { { "-e", "x x" }, { "-e", "", "-z" }, { "-e", "return", "--send", "x" } } do
+      local _, err, status = tools.run("nc", "127.0.0.1", "1", table.unpack(words))
+      assert.equal(2, status)
+      assert.truthy(err:find "^netlua nc: ")
+    end
+  end)
+end)
