@@ -91,12 +91,17 @@ static unsigned outgoing (const struct rtattr *const a[]) {
 
 /* ---- default routes */
 
-static bool isdefault (const struct rtmsg *r, const struct rtattr *const a[]) {
+/* The header has room for the first 256 only. */
+static uint32_t tableof (const struct rtmsg *r, const struct rtattr *const a[]) {
   uint32_t table = r->rtm_table;
-  (void)nl_number(a[RTA_TABLE], &table); /* the header has room for the first 256 only */
+  (void)nl_number(a[RTA_TABLE], &table);
+  return table;
+}
+
+static bool isdefault (const struct rtmsg *r, const struct rtattr *const a[]) {
   if (r->rtm_family != AF_INET && r->rtm_family != AF_INET6) return false;
-  return r->rtm_dst_len == 0 && r->rtm_src_len == 0 && table == RT_TABLE_MAIN && r->rtm_type == RTN_UNICAST &&
-         !(r->rtm_flags & RTM_F_CLONED);
+  return r->rtm_dst_len == 0 && r->rtm_src_len == 0 && tableof(r, a) == RT_TABLE_MAIN &&
+         r->rtm_type == RTN_UNICAST && !(r->rtm_flags & RTM_F_CLONED);
 }
 
 typedef struct gateways {
@@ -254,7 +259,7 @@ static void makerequest (request *r, const lookup *k) {
   memset(r, 0, sizeof *r);
   r->header = (struct nlmsghdr){NLMSG_LENGTH(sizeof r->whole.body.route), RTM_GETROUTE, 0, 0, 0};
   r->whole.body.route.rtm_family = (unsigned char)k->to.sa.any.sa_family;
-  r->whole.body.route.rtm_flags = RTM_F_LOOKUP_TABLE;
+  if (k->to.sa.any.sa_family == AF_INET) r->whole.body.route.rtm_flags = RTM_F_LOOKUP_TABLE; /* IPv6 tells */
   r->whole.body.route.rtm_dst_len = addaddress(&r->header, RTA_DST, &k->to);
   if (k->sourced) r->whole.body.route.rtm_src_len = addaddress(&r->header, RTA_SRC, &k->from);
   if (index != 0) nl_addattribute(&r->header, RTA_OIF, &index, sizeof index);
@@ -278,54 +283,80 @@ static void fillway (lua_State *L, const struct nlmsghdr *m, void *type) {
   nl_setaddress(L, "destination", a[RTA_DST], r->rtm_family, index);
   setvia(L, r->rtm_family, a, index);
   setdevice(L, index);
+  nl_setaddress(L, "source", a[RTA_SRC], r->rtm_family, index); /* the one that was asked for */
   nl_setaddress(L, "source", a[RTA_PREFSRC], r->rtm_family, index);
   nl_setword(L, "type", types, r->rtm_type);
-  setinteger(L, "table", r->rtm_table);
-  nl_setnumber(L, "table", a[RTA_TABLE]);
+  if (tableof(r, a) != 0) setinteger(L, "table", tableof(r, a));
   setmetrics(L, a[RTA_METRICS]);
+}
+
+static int errnoof (lua_State *L, int err) {
+  (void)lua_getfield(L, err, "errno");
+  int number = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return number;
+}
+
+static void setmessage (lua_State *L, int err, const char *kind, const char *message) {
+  lua_pushstring(L, kind);
+  lua_setfield(L, err, "kind");
+  lua_pushstring(L, message);
+  lua_setfield(L, err, "message");
+}
+
+/* For the table on top: a way has no port. */
+static void seterraddress (lua_State *L, const nl_address *a) {
+  lua_pop(L, nl_pushaddress(L, a) - 1);
+  lua_setfield(L, -2, "address");
+}
+
+static int ask (lua_State *L, const lookup *k, int *type) {
+  request r;
+  *type = RTN_UNSPEC;
+  makerequest(&r, k);
+  return nl_netlinkask(L, "route", &r.header, fillway, type);
 }
 
 /* Whether this machine has the address: without that no packet can leave from it. */
 static bool isown (lua_State *L, const nl_address *a) {
   lookup k = {.to = *a, .in.index = zoneof(a)};
-  request r;
-  int type = RTN_UNSPEC;
-  makerequest(&r, &k);
-  lua_pop(L, nl_netlinkask(L, "route", &r.header, fillway, &type));
+  int type;
+  lua_pop(L, ask(L, &k, &type));
   return type == RTN_LOCAL;
 }
 
-/* The nil, err on top gets the destination; a route that throws packets away says only EINVAL. */
-static int failed (lua_State *L, const lookup *k) {
-  (void)lua_getfield(L, -1, "errno");
-  bool blackhole = lua_tointeger(L, -1) == EINVAL;
-  lua_pop(L, 1);
-  nl_erroraddress(L, &k->to);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "port");
-  if (!blackhole) return 2;
-  lua_pushliteral(L, "unreachable");
-  lua_setfield(L, -2, "kind");
-  lua_pushliteral(L, "a blackhole route");
-  lua_setfield(L, -2, "message");
-  return 2;
+/* EINVAL has two causes, which the kernel leaves to us to tell apart: a source such as 127.0.0.1 that cannot
+ * go there, and a route that throws packets away. */
+static void explain (lua_State *L, int err, const lookup *k) {
+  lookup free = *k;
+  bool blackhole = true;
+  int type;
+  free.sourced = false;
+  if (k->sourced) {
+    int n = ask(L, &free, &type);
+    blackhole = n == 2 && errnoof(L, lua_gettop(L)) == EINVAL;
+  }
+  if (blackhole) setmessage(L, err, "unreachable", "a blackhole route");
+  else setmessage(L, err, "address", "packets from that source cannot go there");
 }
 
 /* lookup(destination, {source =, interface =, mark =}) -> way | nil, err */
 static int route_lookup (lua_State *L) {
   lookup k;
-  request r;
-  int type = RTN_UNSPEC;
-  int bad = getlookup(L, &k);
+  int type, bad = getlookup(L, &k);
   if (bad != 0) return bad;
   if (k.sourced && !isown(L, &k.from)) {
     (void)nl_fail(L, "route", "EADDRNOTAVAIL", "the source is no address of this machine");
-    nl_erroraddress(L, &k.from);
+    seterraddress(L, &k.from);
     return 2;
   }
-  makerequest(&r, &k);
-  int n = nl_netlinkask(L, "route", &r.header, fillway, &type);
-  return n == 1 ? n : failed(L, &k);
+  if (ask(L, &k, &type) == 1) return 1;
+  int err = lua_gettop(L);
+  if (errnoof(L, err) == EINVAL) explain(L, err, &k);
+  lua_pushnil(L);
+  lua_pushvalue(L, err);
+  seterraddress(L, &k.to);
+  return 2;
 }
 
 /* ---- neighbours */

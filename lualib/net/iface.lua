@@ -60,8 +60,7 @@ local iface = {}
 -- What the binding gives and no user needs.
 local function tidy(link, names)
   link.mtu6 = nil
-  link.master = link.master and (names[link.master] or tostring(link.master))
-  link.parent = link.parent and names[link.parent]
+  link.master, link.parent = names[link.master or 0], names[link.parent or 0]
   link.speed_mbit = link.running and core.speed(link.name) or nil
   link.addresses = {}
 end
@@ -78,8 +77,8 @@ local byname = {
 ---Lists the network interfaces with their addresses and counters. The list has a field for each name too:
 ---`net.interfaces().lo`.
 ---@return net.interface[]? interfaces in the order of their index
----@return net.error? err EMFILE, ENFILE, ENOBUFS, ENOMEM, EBUSY (they changed all the time), or EACCES and EPERM
---- of a sandbox
+---@return net.error? err EMFILE, ENFILE, ENOBUFS, ENOMEM, EBUSY (they changed all the time), or in a sandbox
+--- EACCES or EPERM
 ---@see rtnetlink(7), netdevice(7)
 ---```lua
 ---local lo = assert(net.interfaces()).lo

@@ -1,6 +1,6 @@
--- net.linkwatch: what happens to interfaces and addresses, as a stream of events. The kernel tells states, and
--- often the same one twice: a watch remembers what it was told and says what is new. When the kernel had
--- to drop messages, that is said, and the difference to what is there now follows.
+-- net.linkwatch: what happens to interfaces and addresses, as events. The kernel tells states, and often the
+-- same one twice: a watch remembers what it was told and says what is new. When the kernel had to drop
+-- messages, that is said, and the difference to what is there now follows.
 
 local core = require "net.core.iface"
 local newerror = require "net.core.error".new
@@ -24,11 +24,14 @@ local linkwatch = {}
 ---@field interface net.interface? as it is now; of "removed", as it was
 ---@field address net.interface.address? as it is now; of "address_removed", as it was
 ---@field old_name string? of "renamed"
----@field changes string[]? of "changed" and "address_changed": the fields that differ
+---@field changes string[]? of "changed" and "address_changed": the fields that differ; "up" and "down" stand
+--- for up, running, operstate and flags
 
-local states = setmetatable({}, { __mode = "k" }) -- watch -> {links, addresses, queue, first, stale}
+local states = setmetatable({}, { __mode = "k" })
+-- watch -> {links, names, addresses: by index; queue, first; stale: to be read anew}
 
-local LINKFIELDS = { "up", "mtu", "mac", "master", "parent", "operstate", "type", "kind", "flags" }
+local LINKFIELDS = { "mtu", "mac", "master", "parent", "type", "kind" }
+local STATEFIELDS = { "up", "operstate", "flags" } -- of a link that goes on running, or not running
 local ADDRESSFIELDS = { "broadcast", "scope", "label", "flags" }
 
 local function add(state, event, link, fields)
@@ -43,8 +46,8 @@ local function differ(a, b)
   return a ~= b
 end
 
-local function differences(fields, old, new)
-  local found = {}
+local function differences(fields, old, new, found)
+  found = found or {}
   for _, field in ipairs(fields) do
     if differ(old[field], new[field]) then found[#found + 1] = field end
   end
@@ -63,7 +66,7 @@ local function droplink(state, index)
   for _, address in pairs(state.addresses[index] or {}) do
     add(state, "address_removed", link, { address = address })
   end
-  state.addresses[index], state.links[index] = nil, nil
+  state.addresses[index], state.links[index], state.names[index] = nil, nil, nil
   if link.running then add(state, "down", link) end
   add(state, "removed", link)
 end
@@ -93,11 +96,8 @@ end
 local function setlink(state, link)
   local old = state.links[link.index]
   link.mtu6, link.stats = nil, nil
-  for _, field in ipairs { "master", "parent" } do
-    local relative = link[field] and state.links[link[field]]
-    link[field] = link[field] and (relative and relative.name or tostring(link[field]))
-  end
-  state.links[link.index] = link
+  link.master, link.parent = state.names[link.master or 0], state.names[link.parent or 0]
+  state.links[link.index], state.names[link.index] = link, link.name
   if not old then
     state.addresses[link.index] = {}
     add(state, "added", link)
@@ -106,8 +106,10 @@ local function setlink(state, link)
   end
   if old.name ~= link.name then add(state, "renamed", link, { old_name = old.name }) end
   local changes = differences(LINKFIELDS, old, link)
+  local switched = old.running ~= link.running
+  if not switched then differences(STATEFIELDS, old, link, changes) end
   if #changes > 0 then add(state, "changed", link, { changes = changes }) end
-  if old.running ~= link.running then add(state, link.running and "up" or "down", link) end
+  if switched then add(state, link.running and "up" or "down", link) end
 end
 
 local function apply(state, change)
@@ -139,24 +141,28 @@ local function sweep(state, links, addresses)
   end
 end
 
-local function synchronize(state)
+local function snapshot()
   local links, err = core.links()
   if not links then return nil, err end
   local addresses, problem = core.addresses()
-  if not addresses then return nil, problem end
+  return addresses and links, addresses or problem
+end
+
+local function synchronize(state, links, addresses)
   sweep(state, links, addresses)
+  for _, link in ipairs(links) do state.names[link.index] = link.name end
   for _, link in ipairs(links) do setlink(state, link) end
   for _, address in ipairs(addresses) do setaddress(state, address) end
-  return true
 end
 
 -- After a loss. What came before it may be older than what the lists say.
 local function recover(watch, state)
   local dropped, err = core.drop(watch)
   if not dropped then return nil, err end
+  local links, addresses = snapshot()
+  if not links then return nil, addresses end
   add(state, "lost")
-  local ok, problem = synchronize(state)
-  if not ok then return nil, problem end
+  synchronize(state, links, addresses)
   state.stale = false
   return true
 end
@@ -165,12 +171,9 @@ end
 local function take(watch, state, timeout)
   if state.stale then return recover(watch, state) end
   local changes, err = core.receive(watch, timeout)
-  if not changes then
-    if err.code ~= "ENOBUFS" then return nil, err end
-    state.stale = true
-    return recover(watch, state)
-  end
+  if not changes and err.code ~= "ENOBUFS" then return nil, err end
   state.stale = true
+  if not changes then return recover(watch, state) end
   for _, change in ipairs(changes) do apply(state, change) end
   state.stale = false
   return true
@@ -236,12 +239,13 @@ local functions = {}
 function functions.watch_links()
   local watch, err = core.open()
   if not watch then return nil, err end
-  local state = { links = {}, addresses = {}, queue = {}, first = 1 }
-  local ok, problem = synchronize(state)
-  if not ok then
+  local links, addresses = snapshot()
+  if not links then
     watch:close()
-    return nil, problem
+    return nil, addresses
   end
+  local state = { links = {}, names = {}, addresses = {}, queue = {}, first = 1 }
+  synchronize(state, links, addresses)
   state.queue = {}
   states[watch] = state
   return watch, nil, nil, watch

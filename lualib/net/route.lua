@@ -30,7 +30,8 @@ local route = {}
 ---@field index integer of the interface
 ---@field source string? the address a socket would send from
 ---@field type string "unicast", "local" (this machine itself), "broadcast", "multicast", "anycast"
----@field table integer the number of the routing table that decided; 254 is the main one
+---@field table integer? the number of the routing table that decided: 254 is the main one, 255 that of this
+--- machine's own addresses; absent where none did
 ---@field mtu integer? bytes in one packet: what the route or path discovery says, else the interface
 ---@field hoplimit integer? where the route says so
 
