@@ -54,6 +54,12 @@ local later = {
   event = "net.sync",
   select = "net.select",
   poll = "net.select",
+  interfaces = "net.iface",
+  local_addresses = "net.iface",
+  gateways = "net.route",
+  route = "net.route",
+  neighbors = "net.route",
+  watch_links = "net.linkwatch",
 }
 
 -- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*

@@ -103,6 +103,8 @@ static const codeinfo codes[] = {
     E(EEXIST, "inuse", "file exists", "The path is taken by something that is not a stale socket."),
     E(EISDIR, "address", "is a directory", "The path names a directory."),
     E(ELOOP, "address", "too many symbolic links", "The path leads in a circle."),
+    E(EBUSY, "busy", "device or resource busy",
+      "The system is changing what was asked for. Try again in a moment."),
     E(EDEADLK, "busy", "every task waits for another task",
       "Nothing outside can wake any task any more. Look for a channel, event or join that nobody will "
       "serve."),

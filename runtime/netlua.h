@@ -311,6 +311,47 @@ extern const nl_class nl_poller_class;
 nl_poller *nl_newpoller (lua_State *L); /* [-0, +1, m] NULL with errno: the object stays closed */
 int nl_polleradd (nl_poller *p, int fd, short events); /* POLLIN, POLLOUT, POLLPRI; as epoll_ctl(2) */
 
+/* ---- rtnetlink: interfaces, addresses, routes -------------------------------------------------- */
+
+struct nlmsghdr;
+struct rtattr;
+
+typedef struct nl_netlink { /* a socket of NETLINK_ROUTE and the datagram that came last */
+  int fd;
+  uint32_t port;
+  char *bytes;
+  size_t size, length, at;
+} nl_netlink;
+
+typedef void nl_visit (lua_State *L, const struct nlmsghdr *m, void *context); /* [-0, +0, m] adds what a
+                                                                                 message says to the table on top */
+
+int nl_netlinkopen (nl_netlink *n, uint32_t groups);   /* 0, or -1 with errno: nothing to close */
+void nl_netlinkclose (nl_netlink *n);                  /* the socket, and the memory */
+int nl_netlinkreceive (nl_netlink *n);                 /* a datagram of the kernel: 0, or -1 with errno */
+const struct nlmsghdr *nl_netlinknext (nl_netlink *n); /* its next message, or NULL */
+/* A table that visit has filled with the answer to a request, to which this adds flags; or nil, err. */
+int nl_netlinkask (lua_State *L, const char *op, struct nlmsghdr *request, nl_visit *visit,
+                   void *context); /* [-0, +1|2, m] a guard stays below */
+
+/* The attributes behind a header of that size, by their type; NULL where there is none of it. False: the
+ * message is shorter than the header. */
+bool nl_attributes (const struct nlmsghdr *m, size_t header, const struct rtattr *found[], unsigned count);
+void nl_attributesin (const void *first, size_t length, const struct rtattr *found[], unsigned count);
+void nl_nested (const struct rtattr *nest, const struct rtattr *found[], unsigned count); /* may be NULL */
+bool nl_number (const struct rtattr *a, uint32_t *number); /* false: no attribute of four bytes */
+void nl_addattribute (struct nlmsghdr *m, unsigned short type, const void *data, size_t length);
+/* An address whose zone is that interface where it is link-local. False: no address of that family. */
+bool nl_toaddress (const struct rtattr *a, int family, unsigned index, nl_address *to);
+/* Fields of the table on top; a field stays absent where there is no attribute, or one of another size. */
+void nl_settext (lua_State *L, const char *name, const struct rtattr *a);   /* [-0, +0, m] */
+void nl_setnumber (lua_State *L, const char *name, const struct rtattr *a); /* [-0, +0, m] */
+void nl_setaddress (lua_State *L, const char *name, const struct rtattr *a, int family,
+                    unsigned index);                                               /* [-0, +0, m] */
+void nl_setmac (lua_State *L, const char *name, const struct rtattr *a);           /* [-0, +0, m] */
+void nl_setword (lua_State *L, const char *name, const nl_word *words, int value); /* [-0, +0, m] or digits */
+void nl_setflags (lua_State *L, const char *name, const nl_word *words, uint32_t flags); /* [-0, +0, m] */
+
 /* ---- socket options --------------------------------------------------------------------------- */
 
 enum nl_kind {
@@ -362,5 +403,7 @@ int luaopen_net_message (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_select (lua_State *L);    /* [-0, +1, m] */
 int luaopen_net_resolve (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_addr (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_iface (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_route (lua_State *L);     /* [-0, +1, m] */
 
 #endif
