@@ -362,5 +362,7 @@ int luaopen_net_message (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_select (lua_State *L);    /* [-0, +1, m] */
 int luaopen_net_resolve (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_addr (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_probe (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_procfs (lua_State *L);    /* [-0, +1, m] */
 
 #endif

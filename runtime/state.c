@@ -67,6 +67,8 @@ static void preload (lua_State *L) {
                                       {"net.core.select", luaopen_net_select},
                                       {"net.core.resolve", luaopen_net_resolve},
                                       {"net.core.addr", luaopen_net_addr},
+                                      {"net.core.probe", luaopen_net_probe},
+                                      {"net.core.procfs", luaopen_net_procfs},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);
