@@ -54,6 +54,9 @@ local later = {
   event = "net.sync",
   select = "net.select",
   poll = "net.select",
+  is_port_open = "net.portcheck",
+  is_port_available = "net.portcheck",
+  free_port = "net.portcheck",
 }
 
 -- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*
@@ -62,7 +65,7 @@ for _, binding in ipairs { addr, resolve } do
 end
 
 -- Modules under net that are fields as a whole.
-local modules = { ip = "net.ip", mac = "net.mac" }
+local modules = { ip = "net.ip", mac = "net.mac", port = "net.port" }
 
 -- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
 local function constant(self, name)
