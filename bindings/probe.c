@@ -58,8 +58,12 @@ static int failed (lua_State *L, int number) {
 static int prober_connect (lua_State *L) {
   nl_address a;
   prober *p = nl_check(L, 1, &prober_class);
-  int bad = nl_checkaddress(L, 2, "connect", &a);
-  if (bad != 0) return failed(L, EINVAL);
+  if (nl_checkaddress(L, 2, "connect", &a) != 0) return failed(L, EINVAL);
+  if (!p->base.open) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "CLOSED");
+    return 2;
+  }
   drop(p);
   p->fd = nl_socket(a.sa.any.sa_family, SOCK_STREAM, 0);
   int number = p->fd < 0 ? errno : ask(p->fd, &a);

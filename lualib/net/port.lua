@@ -31,7 +31,7 @@ local port = {}
 ---connection is closed at once, or after the banner. A UDP port is sent a question of the protocol that
 ---usually lives there, or an empty datagram, and once more after half of the time: without an answer it may
 ---be open all the same. Systems refuse only so many datagrams in a second, so closed UDP ports that are
----asked fast look like that too. 
+---asked fast look like that too.
 ---Every port of every address has one record; of a name, all addresses are asked. Addresses take turns. A
 ---port that could not be asked for want of descriptors or local ports is asked again, with fewer at a time:
 ---`lowered` of the scanner then says why. Leaving the loop, in any way, ends the scan.

@@ -86,8 +86,8 @@ function portlist.ports(list, protocol)
       seen[port] = true
     end
   end)
-  if wrong ~= nil then return fail("net.port.parse", tostring(wrong), "no port, range of ports or service") end
-  return ports
+  if wrong == nil then return ports end
+  return fail("net.port.parse", tostring(wrong), "no port, range of ports or service")
 end
 
 -- ---- targets

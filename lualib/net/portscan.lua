@@ -365,7 +365,10 @@ scanner.__call = scanner.next
 
 local function closeall(sockets)
   return setmetatable({}, { __close = function()
-    for s in pairs(sockets) do s:close() end
+    for s in pairs(sockets) do
+      s:close()
+      sockets[s] = nil
+    end
   end })
 end
 

@@ -63,8 +63,8 @@ end
 
 -- The root entry by connectionless LDAP.
 local function ldap()
-  local search = tlv(0x63, tlv(0x04), tlv(0x0a, "\0"), tlv(0x0a, "\0"), integer(0), integer(0), tlv(0x01, "\0"),
-    tlv(0x87, "objectClass"), tlv(0x30))
+  local search = tlv(0x63, tlv(0x04), tlv(0x0a, "\0"), tlv(0x0a, "\0"), integer(0), integer(0),
+    tlv(0x01, "\0"), tlv(0x87, "objectClass"), tlv(0x30))
   return tlv(0x30, integer(1), search)
 end
 
@@ -93,7 +93,7 @@ local NODE = "\x20CK" .. ("A"):rep(30) .. "\0" -- "*" in the encoding of RFC 100
 
 local QUESTIONS = {
   [53] = { ROOT },
-  [69] = { fixed "\0\1netlua-probe\0octet\0" }, -- RFC 1350; answers come from another port, errors often do not
+  [69] = { fixed "\0\1netlua-probe\0octet\0" }, -- RFC 1350; files come from another port
   [111] = { rpcnull(100000, 2) },
   [123] = { fixed("\x23" .. ("\0"):rep(47)) }, -- RFC 5905: version 4, client
   [137] = { function() return random(2) .. (">I2I2I2I2I2"):pack(0, 1, 0, 0, 0) .. NODE .. "\0\x21\0\1" end },
@@ -138,8 +138,8 @@ local function connected(address, port, family)
   return nil, err
 end
 
----A socket connected to the port, with the first question sent; or nil and an error. One that got the very port
----that it asks would hear itself: it makes way for another.
+---A socket connected to the port, with the first question sent; or nil and an error. One that got the very
+---port that it asks would hear itself: it makes way for another.
 function portudp.open(address, port)
   local family = address:find(":", 1, true) and "inet6" or "inet"
   local s, err = connected(address, port, family)

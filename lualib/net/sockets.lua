@@ -37,9 +37,9 @@ local ROW = "^%s*%d+: (%x+):(%x+) (%x+):(%x+) (%x%x) (%x+):(%x+) %S+ %x+%s+(%d+)
 local function inetrow(line, protocol, family)
   local near, nearport, far, farport, state, tx, rx, uid, inode = line:match(ROW)
   if not near then return nil end
-  state = tonumber(state, 16)
+  local states = protocol == "tcp" and TCP or UDP
   return {
-    protocol = protocol, family = family, state = (protocol == "tcp" and TCP or UDP)[state] or tostring(state),
+    protocol = protocol, family = family, state = states[tonumber(state, 16)] or state,
     local_address = address(near), local_port = tonumber(nearport, 16),
     remote_address = address(far), remote_port = tonumber(farport, 16),
     tx_queue_bytes = tonumber(tx, 16), rx_queue_bytes = tonumber(rx, 16),
@@ -78,7 +78,7 @@ local function unixrow(line)
   local listens = tonumber(flags, 16) & LISTENS ~= 0
   return {
     protocol = "unix", family = "unix", type = UNIXTYPES[tonumber(kind, 16)],
-    state = listens and "LISTEN" or UNIX[tonumber(state, 16)] or tostring(tonumber(state, 16)),
+    state = listens and "LISTEN" or UNIX[tonumber(state, 16)] or state,
     local_address = path ~= "" and "unix:" .. path or nil, inode = math.tointeger(inode),
   }
 end
@@ -127,7 +127,8 @@ end
 local function listening(found)
   local some = {}
   for _, row in ipairs(found) do
-    if row.state == "LISTEN" or row.state == "UNCONNECTED" and row.local_address then some[#some + 1] = row end
+    local waits = row.state == "LISTEN" or row.state == "UNCONNECTED" and row.local_address
+    if waits then some[#some + 1] = row end
   end
   return some
 end
