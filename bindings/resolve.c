@@ -504,6 +504,31 @@ static int resolve_getservbyport (lua_State *L) {
   return 1;
 }
 
+static void endservices (void *unused) {
+  (void)unused;
+  endservent();
+}
+
+/* services() -> {["80/tcp"] = "http", ...}: all of them in one reading; the first name of each */
+static int resolve_services (lua_State *L) {
+  char room[ENTRYROOM];
+  struct servent entry, *found = NULL;
+  nl_guard *g = nl_newguard(L, endservices);
+  g->ptr = &entry;
+  lua_newtable(L);
+  setservent(1);
+  while (getservent_r(&entry, room, sizeof room, &found) == 0) {
+    lua_pushfstring(L, "%d/%s", (int)ntohs((uint16_t)found->s_port), found->s_proto);
+    lua_pushvalue(L, -1);
+    bool known = lua_rawget(L, -3) != LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushstring(L, found->s_name);
+    if (known) lua_pop(L, 2);
+    else lua_rawset(L, -3);
+  }
+  return 1;
+}
+
 /* getprotobyname(name) -> number | nil, err */
 static int resolve_getprotobyname (lua_State *L) {
   char room[ENTRYROOM];
@@ -535,6 +560,7 @@ int luaopen_net_resolve (lua_State *L) {
                                        {"gethostname", resolve_gethostname},
                                        {"getservbyname", resolve_getservbyname},
                                        {"getservbyport", resolve_getservbyport},
+                                       {"services", resolve_services},
                                        {"getprotobyname", resolve_getprotobyname},
                                        {"getprotobynumber", resolve_getprotobynumber},
                                        {NULL, NULL}};

@@ -297,6 +297,13 @@ static int connected (lua_State *L, nl_stream *s) {
   return 1;
 }
 
+/* Whether a socket of the internet has no local port: UDP says EAGAIN where none is left. */
+static bool unbound (int fd) {
+  nl_address own = {.len = sizeof own.sa};
+  if (getsockname(fd, &own.sa.any, &own.len) < 0 || own.sa.any.sa_family == AF_UNIX) return false;
+  return ((const struct sockaddr_in *)&own.sa.storage)->sin_port == 0; /* in the same place for IPv6 */
+}
+
 /* A full unix backlog is EAGAIN and nothing tells when there is room again. */
 static int connectlater (nl_wait *w, nl_stream *s, int number) {
   if (number == EAGAIN) w->after = RETRY;
@@ -318,6 +325,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   int result = nl_connect(s->handle.fd, &a);
   int number = errno;
   if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
+  if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
   if (number == EINPROGRESS || number == EALREADY || number == EINTR || number == EAGAIN) {
     return connectlater(w, s, number);
   }
@@ -492,6 +500,7 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
     lua_pushinteger(L, n);
     return 1;
   }
+  if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
   if (number == EAGAIN || number == EINTR) return NL_AGAIN;
   return to != NULL ? nl_failedat(L, op, number, to) : nl_errno(L, op, number);
 }

@@ -60,6 +60,9 @@ local later = {
   route = "net.route",
   neighbors = "net.route",
   watch_links = "net.linkwatch",
+  is_port_open = "net.portcheck",
+  is_port_available = "net.portcheck",
+  free_port = "net.portcheck",
 }
 
 -- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*
@@ -69,6 +72,7 @@ end
 
 -- Modules under net that are fields as a whole.
 local modules = { ip = "net.ip", mac = "net.mac", tool = "net.tool" }
+local modules = { ip = "net.ip", mac = "net.mac", port = "net.port" }
 
 -- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
 local function constant(self, name)

@@ -405,5 +405,7 @@ int luaopen_net_resolve (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_addr (lua_State *L);      /* [-0, +1, m] */
 int luaopen_net_iface (lua_State *L);     /* [-0, +1, m] */
 int luaopen_net_route (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_probe (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_procfs (lua_State *L);    /* [-0, +1, m] */
 
 #endif

@@ -70,6 +70,8 @@ static void preload (lua_State *L) {
                                       {"net.core.addr", luaopen_net_addr},
                                       {"net.core.iface", luaopen_net_iface},
                                       {"net.core.route", luaopen_net_route},
+                                      {"net.core.probe", luaopen_net_probe},
+                                      {"net.core.procfs", luaopen_net_procfs},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);

@@ -258,12 +258,13 @@ static void takeinterrupt (nl_runtime *rt) {
   nl_cancelall(rt);
 }
 
+/* Who has used up its budget would go on at once if nobody else is ready: the descriptors come before. */
 static void runready (nl_runtime *rt, const nl_task *until) {
   for (int turn = TURN; turn > 0 && rt->ready.first != NULL; turn--) {
     nl_task *t = rt->ready.first;
     nl_dequeue(t);
     step(rt, t);
-    if (until != NULL && until->state == NL_DONE) return;
+    if (rt->budget < 0 || (until != NULL && until->state == NL_DONE)) return;
   }
 }
 

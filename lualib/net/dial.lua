@@ -35,6 +35,8 @@ local function lookup(host, options)
   })
 end
 
+dial.lookup = lookup -- for the library
+
 -- A unix path has no port: its options may stand in that place.
 local function noport(host, port, options)
   local swap = options == nil and type(port) == "table" and type(host) == "string" and host:find "^unix:"

@@ -1,4 +1,5 @@
 local connected = require "connected"
+local island = require "island"
 local lfs = require "lfs"
 local netlua = require "netlua"
 
@@ -999,6 +1000,33 @@ describe("UDP", function()
       assert.equal("CLOSED", e.code, call[1])
     end
   end)
+end)
+
+-- Without local ports the system says "try again", and nothing tells when: waiting would never end.
+describe("a datagram socket where all local ports are taken", function()
+  for call, script in pairs {
+    connect = 'return s:connect("127.0.0.1", 9, 5)', sendto = 'return s:sendto("x", "127.0.0.1", 9, 5)',
+  } do
+    it("says so at " .. call, function()
+      if not island.possible() then return pending "no network namespaces here" end
+
+      local out, err = island.run(([[
+        local range <close> = io.open("/proc/sys/net/ipv4/ip_local_port_range", "w")
+        range:write "40000 40003"
+        range:close()
+        local held, began, ok, err = {}, net.now(), true, nil
+        local function try(s) %s end
+        while ok and #held < 9 do
+          held[#held + 1] = assert(net.udp())
+          ok, err = try(held[#held])
+        end
+        print(#held, err.code, net.now() - began < 2)
+      ]]):format(script))
+
+      assert.equal("", err)
+      assert.equal("5\tEADDRNOTAVAIL\ttrue\n", out)
+    end)
+  end
 end)
 
 describe("net.fromfd", function()

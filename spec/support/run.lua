@@ -9,6 +9,10 @@ if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 -- What is loaded on first touch is loaded now, so that a spec's descriptors and globals are its own.
 local USED = { "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool" }
 for _, name in ipairs(USED) do assert(net[name]) end
+for _, name in ipairs { "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "port",
+  "is_port_open" } do
+  assert(net[name])
+end
 require "net.stream"
 require "net.listeners"
 require "argparse"
