@@ -54,6 +54,11 @@ local later = {
   event = "net.sync",
   select = "net.select",
   poll = "net.select",
+  ping = "net.ping",
+  pings = "net.ping",
+  trace = "net.trace",
+  hops = "net.trace",
+  path_mtu = "net.pathmtu",
 }
 
 -- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*

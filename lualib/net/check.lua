@@ -73,6 +73,10 @@ function kinds.number(value, low, high)
   return good, ("number from %g to %g"):format(low, high)
 end
 
+function kinds.count(value)
+  return value == math.huge or math.type(value) == "integer" and value >= 1, "positive integer or math.huge"
+end
+
 function kinds.text(value)
   return type(value) == "string" and not value:find("\0", 1, true), "string"
 end

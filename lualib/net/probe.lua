@@ -11,7 +11,7 @@ local core = require "net.core.message"
 local addr = require "net.core.addr"
 local socket = require "net.core.socket"
 local newerror = require "net.core.error".new
-local check = require "net.check"
+local resolve = require "net.resolve"
 
 local probe = {}
 
@@ -60,6 +60,26 @@ end
 
 function probe.familyof(address)
   return address:find(":", 1, true) and "inet6" or "inet"
+end
+
+-- An address as it stands needs no resolver, and so no thread.
+local function isnumeric(host)
+  return addr.inet_pton("inet", host) or addr.inet_pton("inet6", host)
+end
+
+-- The first address of a host, of the family of the options or of their source.
+function probe.lookup(op, host, options)
+  local family = options.family or options.source and probe.familyof(options.source)
+  if isnumeric(host) then
+    if not family or family == probe.familyof(host) then return host end
+    local err = newerror(op, "EAI_ADDRFAMILY")
+    err.host = host
+    return nil, err
+  end
+  local list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family })
+  if list then return list[1].address end
+  err.op = op
+  return nil, err
 end
 
 -- Source, interface and the rest of the options, on a socket just made.
@@ -144,16 +164,11 @@ local function failed(transport, seq, info)
   return { seq = seq, address = err.address, error = err }
 end
 
-local Transport = {}
-Transport.__index = Transport
-Transport.receive = receive
+local Transport = { receive = receive }
 
 function Transport:close()
   self.socket:close()
 end
-
-Transport.__close = Transport.close
-Transport.__gc = Transport.close
 
 local function new(class, op, address, s, options)
   local token, err = addr.random(TOKEN)
@@ -174,7 +189,7 @@ end
 
 local function class()
   local methods = setmetatable({}, { __index = Transport })
-  methods.__index, methods.__close, methods.__gc = methods, Transport.close, Transport.close
+  methods.__index, methods.__close = methods, Transport.close
   return methods
 end
 
@@ -195,9 +210,8 @@ local function checksum(packet)
 end
 
 function Echo:send(seq, size, ttl)
-  local head = ("BBI2I2I2"):pack(self.icmp.request, 0, 0, self.id, seq & 0xffff)
   local body = payload(self, size)
-  head = (">BBI2I2I2"):pack(self.icmp.request, 0, 0, self.id, seq & 0xffff)
+  local head = (">BBI2I2I2"):pack(self.icmp.request, 0, 0, self.id, seq & 0xffff)
   if self.raw and self.icmp == ICMP.inet then
     head = (">BBI2I2I2"):pack(self.icmp.request, 0, checksum(head .. body), self.id, seq & 0xffff)
   end
@@ -263,12 +277,14 @@ end
 -- Raw sockets see all ICMP of this host: only echo replies, and those of the target, are let through.
 local function narrow(s, address, icmp, options)
   if icmp == ICMP.inet then
-    s:setsockopt("SOL_RAW", 1, ~(1 << icmp.reply) & 0xffffffff)
+    s:setsockopt("SOL_RAW", 1, ~(1 << icmp.reply))
   else
-    local word, bit = icmp.reply // 32, icmp.reply % 32
-    local masks = {}
-    for index = 0, 7 do masks[index + 1] = ("=I4"):pack(index == word and ~(1 << bit) & 0xffffffff or 0xffffffff) end
-    s:setsockopt("IPPROTO_ICMPV6", 1, table.concat(masks))
+    local blocked = {} -- a bit for each type, 32 to a word
+    for word = 0, 7 do
+      local passed = word == icmp.reply // 32 and 1 << icmp.reply % 32 or 0
+      blocked[word + 1] = ("=I4"):pack(~passed & 0xffffffff)
+    end
+    s:setsockopt("IPPROTO_ICMPV6", 1, table.concat(blocked))
   end
   if not options.broadcast then s:connect(address, 0) end -- where no route leads there, sending says so
 end
