@@ -336,8 +336,16 @@ static int error_new (lua_State *L) {
   return 1;
 }
 
+/* errno(op, number) -> err: what SO_ERROR gives, as an error */
+static int error_errno (lua_State *L) {
+  const char *op = luaL_checkstring(L, 1);
+  nl_pusherrno(L, op, (int)nl_checkrange(L, 2, 1, INT32_MAX));
+  return 1;
+}
+
 int nl_openerror (lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new}, {"codes", error_codes}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"new", error_new}, {"errno", error_errno}, {"codes", error_codes}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -259,7 +259,7 @@ end
 local function openicmp(self, options)
   self.step, self.size = nexticmp, options.size or 56
   local err
-  self.transport, err = probe.echo("ping", self.address, {
+  self.transport, err = probe.icmp("ping", self.address, {
     source = options.source,
     interface = options.interface,
     size = self.size,

@@ -10,10 +10,12 @@ local task = require "net.core.task"
 local core = require "net.core.message"
 local addr = require "net.core.addr"
 local socket = require "net.core.socket"
-local newerror = require "net.core.error".new
+local errors = require "net.core.error"
 local resolve = require "net.resolve"
 
 local probe = {}
+
+local newerror = errors.new
 
 local TOKEN = 8 -- random bytes that every payload begins with
 local QUOTE = 128 -- bytes that a router may quote of ours and that are looked at
@@ -166,6 +168,9 @@ end
 
 local Transport = { receive = receive }
 
+-- A probe that nobody waits for any more.
+function Transport:forget() end
+
 function Transport:close()
   self.socket:close()
 end
@@ -289,7 +294,7 @@ local function narrow(s, address, icmp, options)
   if not options.broadcast then s:connect(address, 0) end -- where no route leads there, sending says so
 end
 
-function probe.echo(op, address, options)
+function probe.icmp(op, address, options)
   local family = probe.familyof(address)
   local s, raw = echosocket(op, family)
   if not s then return nil, raw end
@@ -336,6 +341,106 @@ function probe.udp(op, address, options)
   self, err = new(Udp, op, address, s, options)
   if self then self.port = options.port or 33434 end
   return self, err
+end
+
+-- ---- TCP
+
+local Tcp = {}
+Tcp.__index = Tcp
+
+-- A connection that is begun and not waited for.
+local function begin(self, seq, ttl)
+  local s, err = socket.open(self.address, self.port, {
+    source = self.options.source,
+    interface = self.options.interface,
+    ttl = ttl,
+  })
+  if not s then return nil, err end
+  s:setsockopt(self.v6 and "IPV6_RECVERR" or "IP_RECVERR", true)
+  s:setsockopt("SO_TIMESTAMPNS", true)
+  self.sockets[seq] = s
+  local ok
+  ok, err = s:connect(self.address, self.port, 0)
+  return s, (ok or err.code ~= "TIMEOUT") and { err = err } or nil
+end
+
+-- What came of a connection: the error queue knows who said no; without it that was the target itself.
+local function outcome(self, seq, s, err)
+  self.sockets[seq] = nil
+  local _, info = core.queued(s, QUOTE)
+  s:close()
+  if info and info.error then
+    local event = failed(self, seq, info)
+    event.received = info.received or task.now()
+    return event
+  end
+  local event = { seq = seq, address = self.address, received = task.now() }
+  if not err or err.code == "ECONNREFUSED" then
+    event.reply = err and "refused" or "open"
+  else
+    err.op, event.error = self.op, err
+  end
+  return event
+end
+
+function Tcp:send(seq, _, ttl)
+  local s, decided = begin(self, seq, ttl)
+  if not s then
+    decided.op = self.op
+    return nil, decided
+  end
+  if decided then table.insert(self.early, outcome(self, seq, s, decided.err)) end
+  return true
+end
+
+-- The error that a socket has after its connect was decided, or nil.
+local function verdict(s)
+  local number = s:getsockopt "SO_ERROR"
+  return number and number ~= 0 and errors.errno("connect", number) or nil
+end
+
+function Tcp:receive(timeout)
+  if self.early[1] then return table.remove(self.early, 1) end
+  local list, seqs = {}, {}
+  for seq, s in pairs(self.sockets) do
+    list[#list + 1], seqs[s] = { s, "w" }, seq
+  end
+  if #list == 0 then return nil, select(2, task.sleep(timeout)) or newerror(self.op, "TIMEOUT") end
+  local ready, err = require("net.select").poll(list, timeout)
+  if not ready then return nil, err end
+  for _, entry in ipairs(ready) do
+    local s = entry[1]
+    table.insert(self.early, outcome(self, seqs[s], s, verdict(s)))
+  end
+  if self.early[1] then return table.remove(self.early, 1) end
+  return nil, newerror(self.op, "TIMEOUT")
+end
+
+-- A probe that nobody waits for any more.
+function Tcp:forget(seq)
+  local s = self.sockets[seq]
+  self.sockets[seq] = nil
+  if s then s:close() end
+end
+
+function Tcp:close()
+  for _, s in pairs(self.sockets) do s:close() end
+  self.sockets = {}
+end
+
+Tcp.__close = Tcp.close
+
+function probe.tcp(op, address, options)
+  return setmetatable({
+    op = op,
+    address = address,
+    port = options.port or 80,
+    v6 = probe.familyof(address) == "inet6",
+    options = options,
+    sockets = {},
+    early = {},
+    ignored = 0,
+  }, Tcp)
 end
 
 return probe
