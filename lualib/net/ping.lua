@@ -304,9 +304,9 @@ local function open(name, host, options)
   return self
 end
 
----Asks a host for replies, one after the other, and gives each as it comes: for tools that show them. The loop
----ends after `count` of them, by `break`, or when an enclosing deadline passes. What net.ping says of replies
----and options holds here too.
+---Asks a host for replies, one after the other, and gives each as it comes: for tools that show them. The
+---loop ends after `count` of them, by `break`, or when an enclosing deadline passes. What net.ping says of
+---replies and options holds here too.
 ---@async
 ---@param host string numeric address or name
 ---@param options? net.ping.options an unknown field raises
@@ -333,9 +333,9 @@ end
 ---whose `explain` has three remedies. With `mode = "tcp"` a connection is begun instead, which needs no
 ---privilege, and a host that refuses it is alive too.
 ---
----A reply counts only if it carries the random bytes that were sent. One that comes twice is a `duplicate`, one
----from another address is `different` (raw sockets hear the target only), one whose bytes changed is `damaged`.
----A router that says why there is no reply is the `address` of that failure: ENETUNREACH, EHOSTUNREACH,
+---A reply counts only if it carries the random bytes that were sent. One that comes twice is a `duplicate`,
+---one from another address is `different` (raw sockets hear the target only), one whose bytes changed is
+---`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH, EHOSTUNREACH,
 ---PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
 ---@async
 ---@param host string numeric address or name

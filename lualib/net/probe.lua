@@ -1,6 +1,6 @@
 -- net.probe: packets that ask a path something, and what comes back for each: ICMP echo requests, UDP
--- datagrams, TCP connections. Ping, trace and the path MTU are policy on top. Every probe has a number, `seq`;
--- what cannot be shown to answer one of ours is counted and passed over.
+-- datagrams, TCP connections. Ping, trace and the path MTU are policy on top. Every probe has a number, `seq`,
+-- and what cannot be shown to answer one of ours is counted and passed over.
 --
 -- A transport has send(seq, size, ttl) -> true | nil, err; receive(timeout) -> event | nil, err; and close.
 -- An event is {seq, address, received} with either `error`, for an ICMP message, or `reply`: "echo", "data",
@@ -34,7 +34,8 @@ local UNREACHABLE = {
   "PROHIBITED", "PROHIBITED",
 }
 local UNREACHABLE6 = {
-  [0] = "ENETUNREACH", "PROHIBITED", "EHOSTUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "PROHIBITED", "PROHIBITED",
+  [0] = "ENETUNREACH", "PROHIBITED", "EHOSTUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "PROHIBITED",
+  "PROHIBITED",
 }
 
 local meanings = {

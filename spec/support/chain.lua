@@ -35,8 +35,11 @@ ip -n one route add default via 10.2.0.2; ip -n one route add default via fd00:2
 ip -n two route add 10.1.0.0/24 via 10.2.0.1; ip -n two route add fd00:1::/64 via fd00:2::1
 ip -n two route add 10.9.0.9 via 10.3.0.2; ip -n two route add fd00:9::9 via fd00:3::2
 ip -n far route add default via 10.3.0.1; ip -n far route add default via fd00:3::1
-echo 0 0 >/proc/sys/net/ipv4/ping_group_range
 ]]
+
+-- Without this the namespace allows no datagram sockets of ICMP, so that raw ones are used.
+local DATAGRAM = "echo 0 0 >/proc/sys/net/ipv4/ping_group_range\n"
+
 
 local function write(text)
   local name = os.tmpname()
@@ -62,11 +65,17 @@ function chain.has(program)
   return status == 0
 end
 
----Runs a script at the near end, after `more` (shell commands) has changed what it finds. `with` stands in
----front of the program. Returns stdout, stderr, exit status.
-function chain.run(script, more, with)
+---Runs a script at the near end. Options: `setup`, shell commands that change what it finds; `raw`, without
+---datagram sockets of ICMP; `with`, what stands in front of the program. Returns stdout, stderr, exit status.
+function chain.run(script, options)
+  options = options or {}
   local lua = write(script)
-  local shell = write(SETUP .. (more or "") .. "\nexec " .. (with or "") .. " $NETLUA_BIN " .. lua .. "\n")
+  local shell = write(table.concat({
+    SETUP,
+    options.raw and "" or DATAGRAM,
+    options.setup or "",
+    ("\nexec %s $NETLUA_BIN %s\n"):format(options.with or "", lua),
+  }))
   local out, err, status = netlua.shell("NETLUA_BIN=%s unshare -rmn sh " .. shell, 30)
   os.remove(lua)
   os.remove(shell)
