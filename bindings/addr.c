@@ -1,11 +1,14 @@
 /*
- * addr.c: numbers and addresses in network form: byte order, inet_pton and its relatives, and the system's
- * constants for families, types and protocols. Nothing here waits or asks a name server.
+ * addr.c: numbers and addresses in network form: byte order, inet_pton and its relatives; the system's
+ * constants for families, types and protocols; random bytes to tell one's own packets by. Nothing here
+ * waits or asks a name server.
  */
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "netlua.h"
 
@@ -122,6 +125,19 @@ static int addr_inet_ntoa (lua_State *L) {
 static const nl_word shutdowns[] = {
     {"SHUT_RD", SHUT_RD}, {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}, {NULL, 0}};
 
+/* ---- random bytes */
+
+#define RANDOM 256 /* so many never come in pieces: getrandom(2) */
+
+/* random(n) -> string of n bytes that nobody can guess | nil, err */
+static int addr_random (lua_State *L) {
+  char bytes[RANDOM];
+  size_t n = nl_checksize(L, 1, 1, sizeof bytes);
+  if (getrandom(bytes, n, 0) < 0) return nl_errno(L, "getrandom", errno);
+  lua_pushlstring(L, bytes, n);
+  return 1;
+}
+
 int luaopen_net_addr (lua_State *L) {
   static const luaL_Reg functions[] = {{"htons", addr_htons},
                                        {"ntohs", addr_ntohs},
@@ -133,6 +149,7 @@ int luaopen_net_addr (lua_State *L) {
                                        {"inet_ntop", addr_inet_ntop},
                                        {"inet_aton", addr_inet_aton},
                                        {"inet_ntoa", addr_inet_ntoa},
+                                       {"random", addr_random},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_newtable(L);

@@ -104,9 +104,19 @@ static void setdrops (lua_State *L, const unsigned char *data, size_t len) {
   setinteger(L, "drops", n);
 }
 
+/* When that was on the clock of net.now: never in the future, even where the time of day was set back. */
+static double monotonic (int64_t seconds, int64_t nanoseconds) {
+  struct timespec today;
+  (void)clock_gettime(CLOCK_REALTIME, &today); /* cannot fail: the clock exists */
+  double age = (double)(today.tv_sec - seconds) + (double)(today.tv_nsec - nanoseconds) / 1e9;
+  return nl_now() - fmax(age, 0);
+}
+
 static void settime (lua_State *L, int64_t seconds, int64_t nanoseconds) {
   lua_pushnumber(L, (double)seconds + (double)nanoseconds / 1e9);
   lua_setfield(L, -2, "timestamp");
+  lua_pushnumber(L, monotonic(seconds, nanoseconds));
+  lua_setfield(L, -2, "received");
   setinteger(L, "timestamp_ns", seconds * 1000000000 + nanoseconds);
 }
 
@@ -322,14 +332,14 @@ static void pushinfo (lua_State *L, message *m, size_t room) {
 }
 
 /* One message as data, info on the stack; how long it was, or -1 with errno. */
-static ssize_t pushmessage (lua_State *L, nl_stream *s, size_t max, int flags) {
+static ssize_t pushmessage (lua_State *L, int fd, size_t max, int flags) {
   luaL_Buffer b;
   message m;
-  ssize_t next = flags & MSG_ERRQUEUE ? (ssize_t)max : nl_datagramroom(s->handle.fd, max);
+  ssize_t next = flags & MSG_ERRQUEUE ? (ssize_t)max : nl_datagramroom(fd, max);
   if (next < 0) return -1;
   size_t room = (size_t)next;
   char *to = luaL_buffinitsize(L, &b, room);
-  ssize_t n = receive(s->handle.fd, &m, to, room, flags);
+  ssize_t n = receive(fd, &m, to, room, flags);
   if (n < 0) return n;
   luaL_pushresultsize(&b, (size_t)n < room ? (size_t)n : room);
   pushinfo(L, &m, room);
@@ -354,7 +364,7 @@ static size_t checkmax (lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? DATAGRAM : nl_checksize(L, arg, 1, NL_MAXREAD);
 }
 
-static const char *const receiveoptions[] = {"errqueue", "peek", NULL};
+static const char *const receiveoptions[] = {"errqueue", "errors", "peek", NULL};
 
 static bool seqpacket (const nl_stream *s) {
   int type = 0;
@@ -362,9 +372,15 @@ static bool seqpacket (const nl_stream *s) {
   return getsockopt(s->handle.fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
 }
 
+/* What the error queue has: a result like any other with the option errors, else the failure. */
+static int takeerror (lua_State *L, nl_stream *s) {
+  if (!nl_fieldbool(L, 4, "errors", false)) return queuederror(L, s);
+  return pushmessage(L, s->handle.fd, checkmax(L, 2), MSG_ERRQUEUE) < 0 ? 0 : 2;
+}
+
 static int failedreceive (lua_State *L, nl_stream *s, nl_wait *w) {
   int number = errno;
-  int n = number != EAGAIN || w->woken ? queuederror(L, s) : 0;
+  int n = number != EAGAIN || w->woken || w->poll ? takeerror(L, s) : 0;
   if (n != 0) return n;
   errno = number;
   return nl_notready(L, w, "recvmsg");
@@ -375,7 +391,7 @@ static int datagram_recvmsg_try (lua_State *L, nl_wait *w) {
   size_t max = checkmax(L, 2);
   bool peek = nl_fieldbool(L, 4, "peek", false);
   if (s->drained && !w->woken && !w->poll) return NL_AGAIN;
-  ssize_t n = pushmessage(L, s, max, peek ? MSG_PEEK : 0);
+  ssize_t n = pushmessage(L, s->handle.fd, max, peek ? MSG_PEEK : 0);
   int number = errno;
   s->drained = n < 0;
   errno = number;
@@ -414,16 +430,17 @@ static int datagram_recvmsg (lua_State *L) {
   (void)nl_opttimeout(L, 3);
   nl_checkoptions(L, 4, receiveoptions);
   (void)nl_fieldbool(L, 4, "peek", false);
+  (void)nl_fieldbool(L, 4, "errors", false);
   if (nl_fieldbool(L, 4, "errqueue", false)) return fromqueue(L, s);
   return nl_await(L, &recvmsg_call);
 }
 
-/* queued(s, max) -> data, info | nil, err EAGAIN: the queue is empty */
+/* queued(s, max) -> data, info | nil, err EAGAIN: the queue is empty. A connecting stream has one too. */
 static int message_queued (lua_State *L) {
-  nl_stream *s = nl_check(L, 1, &nl_datagram_class);
+  nl_handle *h = nl_check(L, 1, &nl_handle_class);
   size_t max = checkmax(L, 2);
-  if (!s->handle.base.open) return nl_closed(L, "recvmsg");
-  if (pushmessage(L, s, max, MSG_ERRQUEUE) < 0) return nl_errno(L, "recvmsg", errno);
+  if (!h->base.open) return nl_closed(L, "recvmsg");
+  if (pushmessage(L, h->fd, max, MSG_ERRQUEUE) < 0) return nl_errno(L, "recvmsg", errno);
   return 2;
 }
 

@@ -63,6 +63,11 @@ local later = {
   is_port_open = "net.portcheck",
   is_port_available = "net.portcheck",
   free_port = "net.portcheck",
+  ping = "net.ping",
+  pings = "net.ping",
+  trace = "net.trace",
+  hops = "net.trace",
+  path_mtu = "net.pathmtu",
 }
 
 -- AF_*, SOCK_*, IPPROTO_*, SHUT_*, AI_*, NI_*

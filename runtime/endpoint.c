@@ -121,9 +121,17 @@ int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
 
 /* ---- receiving */
 
+/* Datagram sockets of ICMP do not tell how long a message is that is looked at with MSG_TRUNC. */
+static bool telling (int fd) {
+  int protocol = 0;
+  (void)getint(fd, SOL_SOCKET, SO_PROTOCOL, &protocol);
+  return protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6;
+}
+
 ssize_t nl_datagramroom (int fd, size_t max) {
   if (max <= SMALL) return (ssize_t)max;
   ssize_t next = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  if (next == 0 && !telling(fd)) return (ssize_t)max;
   return next < 0 ? -1 : next < 1 ? 1 : (size_t)next < max ? next : (ssize_t)max;
 }
 

@@ -128,6 +128,16 @@ static const codeinfo codes[] = {
     N("TIMEOUT", "timeout", "timed out",
       "Nothing came within the time allowed. The peer may be slow, stuck or gone: raise the timeout to "
       "tell."),
+    N("TTL_EXCEEDED", "unreachable", "the packet's hops ran out on the way",
+      "A router dropped the packet because it had been forwarded as often as its TTL allows. With an "
+      "ordinary TTL two routers send packets to each other in a loop: trace the path."),
+    N("PROHIBITED", "unreachable", "a router or firewall prohibits it",
+      "Whoever sent that ICMP message forwards nothing there by a rule. Ask its operator, or try another "
+      "port or protocol: rules often pass some."),
+    N("ICMP_DENIED", "permission", "no privilege for ICMP",
+      "This group is outside of net.ipv4.ping_group_range and the program has no CAP_NET_RAW. Do one of "
+      "these: sysctl -w net.ipv4.ping_group_range='0 2147483647' as root, for everybody; setcap "
+      "cap_net_raw+ep on the program; or ask a TCP port with mode=\"tcp\", which needs no privilege."),
     N("EOF", "closed", "the stream ended in the middle of what was asked for",
       "The peer closed early; what came is in err.partial."),
     N("CLOSED", "closed", "object is closed", "It was closed by this program before or during the call."),
@@ -328,8 +338,16 @@ static int error_new (lua_State *L) {
   return 1;
 }
 
+/* errno(op, number) -> err: what SO_ERROR gives, as an error */
+static int error_errno (lua_State *L) {
+  const char *op = luaL_checkstring(L, 1);
+  nl_pusherrno(L, op, (int)nl_checkrange(L, 2, 1, INT32_MAX));
+  return 1;
+}
+
 int nl_openerror (lua_State *L) {
-  static const luaL_Reg functions[] = {{"new", error_new}, {"codes", error_codes}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"new", error_new}, {"errno", error_errno}, {"codes", error_codes}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -26,6 +26,9 @@ local PAGES = {
   { file = "ip", title = "Addresses", "net.ip", "net.ip.address" },
   { file = "mac", title = "Hardware addresses", "net.mac", "net.mac.address" },
   { file = "tool", title = "Tools", "net.tool", "net.tool.spec", "net.tool.output" },
+  { file = "path", title = "Ping, trace and the path MTU", "net.pings", "net.hops", "net.ping.options",
+    "net.ping.reply", "net.ping.report", "net.trace.options", "net.trace.hop", "net.trace.report",
+    "net.path_mtu.options", "net.path_mtu.report" },
 }
 
 local function addpages(all)

@@ -9,7 +9,7 @@ local datagram = {}
 ---@field pktinfo? boolean where a datagram was sent and where it came in: `destination`
 ---@field ttl? boolean hops it had left: `ttl`
 ---@field tos? boolean type of service, traffic class: `tos`
----@field timestamp? boolean when it came: `timestamp`, `timestamp_ns`
+---@field timestamp? boolean when it came: `timestamp`, `timestamp_ns`, `received`
 ---@field error? boolean ICMP errors with their details; see recvmsg
 ---@field original? boolean where it was sent before a firewall redirected it: `original`
 ---@field drops? boolean how many were lost before it for want of room: `drops`
@@ -31,6 +31,7 @@ function datagram:ancillary(wanted) end
 ---The options of net.datagram.recvmsg.
 ---@class net.recvmsg.options
 ---@field errqueue? boolean take an error off the error queue instead of a datagram
+---@field errors? boolean queued errors are results like datagrams, and not failures: `error` tells them apart
 ---@field peek? boolean leave the datagram where it is
 
 ---What net.datagram.recvmsg tells of a datagram. What was not asked for with ancillary is absent.
@@ -46,6 +47,7 @@ function datagram:ancillary(wanted) end
 --- the address to answer from
 ---@field timestamp? number seconds since 1970
 ---@field timestamp_ns? integer the same in nanoseconds
+---@field received? number the same on the clock of net.now
 ---@field original? {address: string, port: integer}
 ---@field drops? integer
 ---@field segment? integer bytes in each datagram but the last
@@ -58,7 +60,8 @@ function datagram:ancillary(wanted) end
 
 ---Receives a datagram with what the kernel knows about it. With `ancillary{error = true}` an ICMP error is in
 ---the socket's error queue: `errqueue = true` waits for it and gives the datagram that failed; without, it is
----the failure of the next receive, which takes it off the queue and has `detail`, like `error` of a message.
+---the failure of the next receive, which takes it off the queue and has `detail`, like `error` of a message;
+---with `errors = true` it is a message like others, whose data is what the router quoted.
 ---@async
 ---@param max? integer 1 to 16777216, 65536 if absent; what is longer is cut and `truncated`
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is already

@@ -60,6 +60,49 @@ function check.options(name, arg, options, known)
   return options
 end
 
+-- What is wanted of a field: a word for messages, and whether a value is it.
+local kinds = {}
+
+function kinds.integer(value, low, high)
+  local good = math.type(value) == "integer" and value >= low and value <= high
+  return good, ("integer from %d to %d"):format(low, high)
+end
+
+function kinds.number(value, low, high)
+  local good = math.type(value) and value >= low and value <= high
+  return good, ("number from %g to %g"):format(low, high)
+end
+
+function kinds.count(value)
+  return value == math.huge or math.type(value) == "integer" and value >= 1, "positive integer or math.huge"
+end
+
+function kinds.text(value)
+  return type(value) == "string" and not value:find("\0", 1, true), "string"
+end
+
+function kinds.word(value, ...)
+  for _, word in ipairs { ... } do
+    if value == word then return true end
+  end
+  return false, '"' .. table.concat({ ... }, '" or "') .. '"'
+end
+
+---An option table with fields of several kinds: `known` gives each {kind, bounds or words...}.
+function check.fields(name, arg, options, known)
+  if options == nil then return {} end
+  if type(options) ~= "table" then check.bad(name, arg, "table", options) end
+  for field, value in pairs(options) do
+    local kind = known[field]
+    if not kind then
+      raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
+    end
+    local good, wanted = kinds[kind[1]](value, table.unpack(kind, 2))
+    if not good then check.bad(name, arg, ("option %q: %s"):format(field, wanted), value) end
+  end
+  return options
+end
+
 ---An object whose methods are in that table.
 function check.class(name, self, methods, class)
   local meta = getmetatable(self)

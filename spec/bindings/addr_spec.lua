@@ -227,3 +227,17 @@ def answer(s):
     end
   end)
 end)
+
+describe("random bytes", function()
+  local random = require "net.core.addr".random
+
+  it("are as many as were asked for, and others each time", function()
+    assert.equal(1, #random(1))
+    assert.equal(256, #random(256))
+    assert.not_equal(random(16), random(16))
+  end)
+
+  it("come in no other number", function()
+    for _, wrong in ipairs { 0, -1, 257, 1 << 32, 1.5, "x" } do assert.is_false((pcall(random, wrong))) end
+  end)
+end)

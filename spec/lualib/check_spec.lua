@@ -71,3 +71,46 @@ describe("an argument check", function()
     assert.matches("bad argument #2 to 'listen' (port from 0 to 65535 expected, got 70000)", err, 1, true)
   end)
 end)
+
+describe("a check of fields", function()
+  local known = {
+    count = { "count" },
+    limit = { "integer", 1, 10 },
+    seconds = { "number", 0, 5 },
+    mode = { "word", "tcp", "udp" },
+    name = { "text" },
+  }
+
+  local function refusal(options)
+    return message(check.fields, "f", 2, options, known)
+  end
+
+  it("takes what is of its kind, and none for none", function()
+    local good = { count = math.huge, limit = 10, seconds = 0.5, mode = "udp", name = "" }
+
+    assert.equal(good, check.fields("f", 2, good, known))
+    assert.same({}, check.fields("f", 2, nil, known))
+  end)
+
+  it("names the field, what is wanted and what was given", function()
+    assert.matches('bad argument #2 to \'f\' (option "limit": integer from 1 to 10 expected, got 11)',
+      refusal { limit = 11 }, 1, true)
+    assert.matches('option "mode": "tcp" or "udp" expected, got "icmp"', refusal { mode = "icmp" }, 1, true)
+    assert.matches('unknown option "mod"', refusal { mod = 1 }, 1, true)
+    assert.matches("table expected, got 1", refusal(1), 1, true)
+  end)
+
+  for field, values in pairs {
+    count = { 0, -1, 1.5, "1", -math.huge, 0 / 0 },
+    limit = { 0, 1.0, "5", 0 / 0, true },
+    seconds = { -1, 6, "1", 0 / 0, math.huge },
+    mode = { 1, "", true },
+    name = { 1, "a\0b", true },
+  } do
+    it("refuses what is no " .. field, function()
+      for _, value in ipairs(values) do
+        assert.matches(('option "%s"'):format(field), refusal { [field] = value }, 1, true)
+      end
+    end)
+  end
+end)

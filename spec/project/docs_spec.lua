@@ -61,6 +61,8 @@ local function liveclasses()
     ["net.semaphore"] = methods(net.semaphore(1)),
     ["net.event"] = methods(net.event()),
     ["net.listeners"] = require("net.listeners").class,
+    ["net.pings"] = methods(assert(net.pings("127.0.0.1", { mode = "tcp" }))),
+    ["net.hops"] = methods(assert(net.hops("127.0.0.1", { mode = "tcp" }))),
     ["net.ip"] = net.ip,
     ["net.ip.address"] = methods(net.ip "127.0.0.1"),
     ["net.mac"] = net.mac,
@@ -264,6 +266,9 @@ describe("the option classes", function()
       local s <close> = assert(net.udp())
       return s:recvmsg(1, 0, options)
     end,
+    ["net.ping.options"] = function(options) return net.ping("127.0.0.1", options) end,
+    ["net.trace.options"] = function(options) return net.trace("127.0.0.1", options) end,
+    ["net.path_mtu.options"] = function(options) return net.path_mtu("127.0.0.1", options) end,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 

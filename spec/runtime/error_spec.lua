@@ -228,3 +228,17 @@ describe("errors of the world", function()
     assert.equal(0, status)
   end)
 end)
+
+describe("an error made of a number", function()
+  it("is what the system's call would have given", function()
+    local err = errors.errno("connect", refused().errno)
+
+    assert.equal("ECONNREFUSED", err.code)
+    assert.equal(refused().errno, err.errno)
+    assert.equal("connect: connection refused (ECONNREFUSED)", tostring(err))
+  end)
+
+  it("is of no other number", function()
+    for _, wrong in ipairs { 0, -1, 1 << 31, 1.5, "x" } do assert.is_false((pcall(errors.errno, "x", wrong))) end
+  end)
+end)

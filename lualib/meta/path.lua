@@ -1,0 +1,114 @@
+---@meta
+-- luacheck: ignore
+
+---The options of net.ping and net.pings. All are optional.
+---@class net.ping.options
+---@field count? integer|number probes, 1 or more; 1 if absent; math.huge for net.pings: until it is ended
+---@field interval? number seconds from one probe to the next; 1 if absent; 0: the next as soon as the one
+--- before is decided
+---@field timeout? number seconds after which a probe counts as lost; 1 if absent
+---@field size? integer bytes of payload, 0 to 65507; 56 if absent; below 8 replies are harder to tell from
+--- forged ones; mode "icmp"
+---@field ttl? integer hops that packets may take, 1 to 255; the system's choice if absent
+---@field mode? "icmp"|"tcp" echo requests, or connections; "icmp" if absent
+---@field port? integer 0 to 65535, for mode "tcp"; 80 if absent
+---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
+--- absent
+---@field source? string numeric address of this machine to send from; the system's choice if absent
+---@field interface? string name of the interface that packets leave and come in by; any if absent
+
+---What became of one probe.
+---@class net.ping.reply
+---@field seq integer number of the probe, from 1
+---@field ms? number round trip in milliseconds; nil if it failed
+---@field address? string who answered; of a failure who says so: a router, or the host that is silent
+---@field reply? "echo"|"open"|"refused" how it answered; the last two in mode "tcp"
+---@field ttl? integer hops that the answer had left; mode "icmp"
+---@field bytes? integer payload of the answer; mode "icmp"
+---@field error? net.error why there is no answer; its `detail` is the ICMP message, as `error` of net.message
+---@field duplicate? true the probe was answered before
+---@field late? true the probe was given up before, and counts as lost
+---@field different? true another address answered than the one that was asked
+---@field damaged? true the payload came back changed
+
+---What net.ping and net.pings.report tell. Times are milliseconds; they are absent while nothing came back.
+---@class net.ping.report
+---@field host string as it was given
+---@field address string the address that was asked
+---@field mode string
+---@field port? integer mode "tcp"
+---@field alive boolean whether there was an answer
+---@field sent integer probes
+---@field received integer probes that were answered in time
+---@field lost integer probes that were not
+---@field loss number share of the lost ones, 0 to 1
+---@field duplicates integer further answers to probes that were answered
+---@field late integer answers that came after the timeout
+---@field ignored integer messages that answer nothing that was asked, such as forged ones
+---@field min_ms? number shortest round trip
+---@field avg_ms? number mean
+---@field max_ms? number longest
+---@field p50_ms? number median
+---@field p95_ms? number 95 of 100 took at most that long
+---@field mdev_ms? number standard deviation, which ping(8) calls mdev
+---@field jitter_ms? number mean difference between a round trip and the one before
+---@field replies? net.ping.reply[] in the order they came; net.ping only
+
+---The options of net.trace and net.hops. All are optional.
+---@class net.trace.options
+---@field mode? "udp"|"icmp"|"tcp" what is sent: datagrams to ports where nobody listens, echo requests,
+--- connections; "udp" if absent
+---@field max_hops? integer 1 to 255; 30 if absent
+---@field first_hop? integer hop to begin with, 1 to 255; 1 if absent
+---@field probes? integer to each hop, 1 to 10; 3 if absent
+---@field timeout? number seconds after which a probe counts as lost; 1 if absent
+---@field size? integer bytes of payload, 0 to 65507; 32 if absent; not in mode "tcp"
+---@field port? integer mode "udp": the first of those counted up, 33434 if absent; mode "tcp": 80 if absent
+---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
+--- absent
+---@field source? string numeric address of this machine to send from; the system's choice if absent
+---@field interface? string name of the interface that packets leave and come in by; any if absent
+
+---One hop of a path.
+---@class net.trace.hop
+---@field ttl integer how many hops away
+---@field address? string who answered first; nil: nobody
+---@field addresses string[] everybody who answered: packets may take different ways
+---@field replies {ms: number?, address: string?, ttl: integer?, reply: string?, error: net.error?}[] one for
+--- each probe; reply: "echo", "data", "open" or "refused" from the host itself; error: TIMEOUT, or why the
+--- path ends here
+---@field sent integer probes
+---@field lost integer probes without an answer
+---@field reached boolean whether it is the host itself
+---@field error? net.error why the path ends here without reaching the host
+
+---What net.trace tells.
+---@class net.trace.report
+---@field host string as it was given
+---@field address string the address that was asked
+---@field mode string
+---@field reached boolean whether the host answered
+---@field hops net.trace.hop[]
+---@field error? net.error why the path ends before the host, if somebody said so
+
+---The options of net.path_mtu. All are optional.
+---@class net.path_mtu.options
+---@field mode? "icmp"|"udp" what is sent; "icmp" if absent, or "udp" where the system allows no ICMP
+---@field timeout? number seconds to wait for an answer; 1 if absent
+---@field tries? integer how often a size is tried before it counts as lost, 1 to 10; 2 if absent
+---@field port? integer the first port, mode "udp", 1 to 65000; 33434 if absent
+---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
+--- absent
+---@field source? string numeric address of this machine to send from; the system's choice if absent
+---@field interface? string name of the interface that packets leave and come in by; any if absent
+
+---What net.path_mtu tells.
+---@class net.path_mtu.report
+---@field host string as it was given
+---@field address string the address that was asked
+---@field mtu integer bytes of the largest packet, IP header included
+---@field first_mtu integer the same of the way's beginning: what the own interface takes
+---@field confirmed boolean whether a packet of that size was answered; false: the host is silent, and
+--- `mtu` is what is known so far
+---@field black_hole boolean whether larger packets vanish and no router says so
+---@field routers {address: string, mtu: integer}[] who named a smaller size, in the order of the way
