@@ -7,12 +7,11 @@ package.path = "./spec/support/?.lua;" .. package.path
 if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 
 -- What is loaded on first touch is loaded now, so that a spec's descriptors and globals are its own.
-local USED = { "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool" }
+local USED = {
+  "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool",
+  "port", "is_port_open",
+}
 for _, name in ipairs(USED) do assert(net[name]) end
-for _, name in ipairs { "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "port",
-  "is_port_open" } do
-  assert(net[name])
-end
 require "net.stream"
 require "net.listeners"
 require "argparse"
