@@ -88,6 +88,19 @@ int nl_checkinterface (lua_State *L, int arg, const char *op, nl_interface *in) 
   return nointerface(L, arg, op);
 }
 
+int nl_fieldinterface (lua_State *L, int arg, const char *op, nl_interface *in) {
+  *in = (nl_interface){0, 0};
+  if (!lua_istable(L, arg)) return 0;
+  lua_pushliteral(L, "interface");
+  int type = lua_rawget(L, arg);
+  bool none = type == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  if (type == LUA_TNUMBER) (void)nl_fieldint(L, arg, "interface", 0, INT32_MAX, 0); /* raise, naming it */
+  else if (!none) (void)nl_fieldtext(L, arg, "interface");
+  int bad = nl_checkinterface(L, -1, op, in);
+  if (bad == 0) lua_pop(L, 1);
+  return bad;
+}
+
 void nl_pushinterface (lua_State *L, unsigned index) {
   char name[IF_NAMESIZE];
   if (index == 0) lua_pushboolean(L, 0);

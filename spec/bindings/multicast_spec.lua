@@ -322,3 +322,19 @@ describe("multicast on a network", function()
     assert.equal("ENODEV\n", out)
   end)
 end)
+
+describe("an interface among the options", function()
+  -- The message counted the place of the value in the call as an argument of its own.
+  it("that is wrong is named as that option", function()
+    local s <close> = assert(net.udp())
+
+    for _, value in ipairs { -1, 1 << 31, 1.5, true, {}, "lo\0" } do
+      local options = { interface = value }
+      assert.matches("#2 to 'join' %(option \"interface\": .* expected, got ",
+        message(function() s:join("224.1.1.1", options) end))
+      assert.matches("#2 to 'leave' %(option \"interface\": .* expected, got ",
+        message(function() s:leave("224.1.1.1", options) end))
+    end
+    assert.matches('option "interface"', message(s.sendmsg, s, "x", { interface = true }))
+  end)
+end)
