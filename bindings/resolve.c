@@ -371,8 +371,10 @@ static int toflags (lua_State *L, const nl_word *words) {
   return value;
 }
 
+/* Of the value on top of the stack, which is none. */
 static const char *wantflags (lua_State *L, const nl_word *words) {
   luaL_Buffer b;
+  const char *got = luaL_tolstring(L, -1, NULL);
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "a number, a name or a list of names expected: ");
   for (const nl_word *w = words; w->name != NULL; w++) {
@@ -380,7 +382,7 @@ static const char *wantflags (lua_State *L, const nl_word *words) {
     luaL_addstring(&b, w->name);
   }
   luaL_pushresult(&b);
-  return lua_tostring(L, -1);
+  return lua_pushfstring(L, "%s; got %s", lua_tostring(L, -1), got);
 }
 
 static void getfield (lua_State *L, int arg, const char *name) {

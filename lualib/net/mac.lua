@@ -107,7 +107,9 @@ function mac.format(bytes, style, upper)
   if getmetatable(bytes) == meta then bytes = bytes.raw end
   if type(bytes) ~= "string" then check.bad("format", 1, "string", bytes) end
   if not counted(#bytes) then check.bad("format", 1, "6 or 8 bytes", #bytes) end
-  return render(bytes, checkstyle(2, style), upper)
+  style = checkstyle(2, style)
+  check.boolean("format", 3, upper)
+  return render(bytes, style, upper)
 end
 
 ---The bytes.
@@ -127,7 +129,9 @@ end
 ---assert(net.mac.parse("00:11:32:3c:c3:0b"):format("bare") == "0011323cc30b")
 ---```
 function address:format(style, upper)
-  return render(self.raw, checkstyle(1, style), upper)
+  style = checkstyle(1, style)
+  check.boolean("format", 2, upper)
+  return render(self.raw, style, upper)
 end
 
 ---Whether it is the address of a group, broadcast included.

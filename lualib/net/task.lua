@@ -9,7 +9,7 @@ local task = {}
 ---Calls `f(...)` under a deadline: every wait inside returns `nil, err` TIMEOUT once it has passed, and
 ---tasks that f spawned in scopes of its own are canceled.
 ---@async
----@param seconds number from now; 0 to 2^53
+---@param seconds number? from now; 0 to 2^53; nil: no deadline of its own
 ---@param f function
 ---@param ... any its arguments
 ---@return any ... what f returns

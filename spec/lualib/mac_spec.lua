@@ -75,6 +75,17 @@ describe("net.mac.format", function()
   end)
 end)
 
+describe("capital letters", function()
+  it("are asked for with a boolean", function()
+    for _, wrong in ipairs { 1, "upper" } do
+      assert.error_matches(function() return mac.format(BYTES, "dash", wrong) end,
+        "#3 to 'format' %(boolean expected, got")
+      assert.error_matches(function() return mac.parse("0011323cc30b"):format("dash", wrong) end,
+        "#2 to 'format' %(boolean expected")
+    end
+  end)
+end)
+
 describe("a hardware address", function()
   it("tells its bits", function()
     local rows = { -- text, group, local
