@@ -292,6 +292,7 @@ static int settype (lua_State *L, const target *t) {
   if (t->option != NULL) return 0;
   int n = lua_type(L, t->value);
   if (n == LUA_TSTRING || n == LUA_TNUMBER || n == LUA_TBOOLEAN) return 0;
+  if (n == LUA_TNONE) return luaL_argerror(L, t->value, "a value after level and number expected, got none");
   const char *got = luaL_typename(L, t->value);
   return luaL_argerror(L, t->value, lua_pushfstring(L, "integer, boolean or bytes expected, got %s", got));
 }

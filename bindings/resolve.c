@@ -327,6 +327,7 @@ static bool islong (const char *host) {
 /* Why no name server can know that name; NULL if one may. Addresses are not meant here. */
 static const char *unaskable (const char *host, bool idn) {
   if (host[0] == '\0') return "the name is empty";
+  if (host[0] == '[') return "an address stands without brackets here";
   if (strpbrk(host, " \t\r\n:%/[]") != NULL) return "neither an address nor a host name";
   if (!idn && islong(host)) return "longer than a host name can be";
   return NULL;

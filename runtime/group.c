@@ -67,7 +67,9 @@ void nl_interfaceaddress (nl_interface *in) {
 }
 
 static int nointerface (lua_State *L, int arg, const char *op) {
-  int n = nl_fail(L, op, "ENODEV", "no interface of that name, number or address");
+  const char *wanted = luaL_tolstring(L, arg, NULL);
+  int n = nl_fail(L, op, "ENODEV", "%s: no interface of that name, number or address", wanted);
+  lua_remove(L, -1 - n); /* the text of the value */
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "interface");
   return n;

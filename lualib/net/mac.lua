@@ -9,7 +9,8 @@ local check = require "net.check"
 ---@field raw string the bytes
 local address = {}
 
----Hardware addresses of 6 bytes (EUI-48) or 8 (EUI-64).
+---Hardware addresses of 6 bytes (EUI-48) or 8 (EUI-64). `net.mac "00:11:32:3c:c3:0b"` is for addresses in
+---the script itself: text that is none raises.
 ---@class net.mac
 local mac = {}
 local meta = { __index = address, __name = "net.mac" }
@@ -212,4 +213,9 @@ function meta.__le(a, b)
   return not before(rawof(b), rawof(a))
 end
 
-return mac
+-- net.mac "00:11:32:3c:c3:0b" is for literals: text that is none raises.
+return setmetatable(mac, { __call = function(_, text)
+  if getmetatable(text) == meta then return text end
+  local parsed = type(text) == "string" and mac.parse(text)
+  return parsed or check.bad("net.mac", 1, "hardware address", text)
+end })
