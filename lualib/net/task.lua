@@ -18,8 +18,9 @@ local task = {}
 ---assert(not ok and err.code == "TIMEOUT")
 ---```
 function task.timeout(seconds, f, ...)
+  check.timeout("timeout", 1, seconds)
   check.callable("timeout", 2, f)
-  local scope <close> = check.call("timeout", core.scope, { timeout = seconds }) -- luacheck: ignore scope
+  local scope <close> = core.scope { timeout = seconds } -- luacheck: ignore scope
   return f(...)
 end
 

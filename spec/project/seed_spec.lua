@@ -102,6 +102,15 @@ AF_INET|192.0.2.123|0|nil
     assert.equal(3, #assert(net.getaddrinfo("192.0.2.244")))
   end)
 
+  it("a zone that is no interface is an address, and a connect that fails with it", function()
+    prints("fe80::1%99|99\nfe80::1%99|true\n", [[
+      local entry = net.getaddrinfo("fe80::1%99", nil, { protocol = "tcp" })[1]
+      print(entry.address, entry.scope_id)
+      local s, err = net.connect(entry.address, 80, { timeout = 1 })
+      print(err.address, s == nil)
+    ]])
+  end)
+
   it("an error has a code, so that a typing error and a dead name server are not the same", function()
     prints("EAI_NONAME\nEAI_AGAIN\n", [[
       print(select(2, net.getaddrinfo "not-exist.example.com").code)
