@@ -19,6 +19,11 @@
 const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
 const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
 
+static const char *reason (const char *host, const char *problem) {
+  if (problem != NULL) return problem;
+  return *host == '\0' ? "the address is empty; 0.0.0.0 or :: stand for any" : "not a numeric address";
+}
+
 int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   size_t len;
   const char *problem, *host = luaL_checklstring(L, arg, &len);
@@ -26,7 +31,7 @@ int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   if (strlen(host) != len && !nl_isunix(host)) luaL_argerror(L, arg, "text without NUL bytes expected");
   if (nl_parseaddress(host, len, port, a, &problem)) return 0;
   if (nl_isunix(host)) luaL_argerror(L, arg, problem);
-  int n = nl_fail(L, op, "EAI_NONAME", "%s", problem != NULL ? problem : "not a numeric address");
+  int n = nl_fail(L, op, "EAI_NONAME", "%s", reason(host, problem));
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "host");
   return n;

@@ -296,6 +296,8 @@ bool nl_findinterface (const char *text, nl_interface *in); /* by name or addres
 void nl_interfaceaddress (nl_interface *in);                /* finds its IPv4 address */
 /* Name, index or address; nil, false, 0 and "*": the system's choice. 0, or 2 with nil, err ENODEV. */
 int nl_checkinterface (lua_State *L, int arg, const char *op, nl_interface *in); /* [-0, +0|2, v] */
+/* The same of the field "interface" of an option table. */
+int nl_fieldinterface (lua_State *L, int arg, const char *op, nl_interface *in); /* [-0, +0|2, v] */
 void nl_pushinterface (lua_State *L, unsigned index);       /* [-0, +1, m] name, or index, or false for 0 */
 int nl_setinterface (int fd, int family, nl_interface *in); /* where multicast leaves; -1 with errno */
 int nl_getinterface (int fd, int family, nl_interface *in); /* -1 with errno */

@@ -38,10 +38,20 @@ function check.integer(name, arg, value, low, high, default)
   return value
 end
 
+---A boolean, or nil.
+function check.boolean(name, arg, value)
+  if value ~= nil and type(value) ~= "boolean" then check.bad(name, arg, "boolean", value) end
+end
+
 ---Seconds, or nil.
 function check.timeout(name, arg, value)
   if value == nil or math.type(value) and value >= 0 and value <= 2 ^ 53 then return end
   check.bad(name, arg, "seconds, a number from 0 to 2^53,", value)
+end
+
+---Raises for a field that no option has.
+function check.unknown(name, arg, field)
+  raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
 end
 
 ---An option table whose fields are integers: `known` gives each its bounds.
@@ -50,9 +60,7 @@ function check.options(name, arg, options, known)
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
     local bounds = known[field]
-    if not bounds then
-      raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
-    end
+    if not bounds then check.unknown(name, arg, field) end
     if math.type(value) ~= "integer" or value < bounds[1] or value > bounds[2] then
       check.bad(name, arg, ("option %q: integer from %d to %d"):format(field, bounds[1], bounds[2]), value)
     end
