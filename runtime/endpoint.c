@@ -114,7 +114,6 @@ int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
   if (fd < 0) return -1;
   carryoptions(s->handle.fd, fd, family == AF_INET6);
   nl_carryinterface(s->handle.fd, fd, family);
-  if (s->handle.polled) nl_stalepollers(nl_rt(L));
   nl_forget(L, &s->handle);
   int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
   int number = errno;

@@ -305,15 +305,28 @@ int nl_setinterface (int fd, int family, nl_interface *in); /* where multicast l
 int nl_getinterface (int fd, int family, nl_interface *in); /* -1 with errno */
 void nl_carryinterface (int from, int to, int family);      /* from an IPv4 socket to another */
 
+typedef struct nl_member { /* of a poller */
+  int fd;
+  short events; /* POLLIN, POLLOUT, POLLPRI */
+} nl_member;
+
 typedef struct nl_poller { /* an epoll descriptor as an object: readable when a member is ready */
   nl_handle handle;
   struct nl_poller *before, *after;
-  bool stale; /* a member may be another socket now: make a new one */
+  nl_member *members; /* by descriptor; those that left have no events */
+  size_t n, live;
+  struct epoll_event *ready; /* what nl_pollerlook found, by descriptor */
+  size_t nready;
+  bool owned; /* every member is an object and leaves when it closes */
+  bool stale; /* a member left: make a new one */
 } nl_poller;
 
 extern const nl_class nl_poller_class;
-nl_poller *nl_newpoller (lua_State *L); /* [-0, +1, m] NULL with errno: the object stays closed */
-int nl_polleradd (nl_poller *p, int fd, short events); /* POLLIN, POLLOUT, POLLPRI; as epoll_ctl(2) */
+/* One of the n members in *members, which it takes: made now or kept from before. Members may repeat.
+ * NULL with errno: something closed is on the stack. */
+nl_poller *nl_pollerof (lua_State *L, nl_guard *members, size_t n, bool owned); /* [-0, +1, m] */
+void nl_pollerlook (nl_poller *p);                 /* which members are ready now */
+short nl_pollerready (const nl_poller *p, int fd); /* how, at the last look: POLLIN ... POLLERR, POLLHUP */
 
 /* ---- socket options --------------------------------------------------------------------------- */
 
