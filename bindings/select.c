@@ -13,11 +13,14 @@
 #define PORTION 256
 #define TROUBLE (POLLERR | POLLHUP)
 
-typedef struct entry { /* what is asked of one object */
-  nl_handle *handle;   /* NULL: a bare descriptor */
+typedef struct entry {   /* what is asked of one object */
+  nl_handle *handle;     /* NULL: a bare descriptor */
+  const nl_class *class; /* of the last object: the next is likely to be the same, which is soon seen */
   int fd;
   short events;
 } entry;
+
+static const entry noentry = {.class = &nl_stream_class};
 
 /* Lists 1 to 3 of a select have one question each; the single list of a poll has its own in each row. */
 typedef struct shape {
@@ -54,9 +57,10 @@ static short getevents (lua_State *L, const shape *s, lua_Integer i, int index) 
 /* The object or descriptor on top. */
 static void getdescriptor (lua_State *L, const shape *s, int list, lua_Integer i, entry *e) {
   int exact = 0;
-  e->handle = NULL;
-  if (lua_type(L, -1) == LUA_TUSERDATA) e->handle = nl_test(L, -1, &nl_handle_class);
+  e->handle = nl_test(L, -1, e->class);
+  if (e->handle == NULL) e->handle = nl_test(L, -1, &nl_handle_class);
   if (e->handle != NULL) {
+    e->class = e->handle->base.class;
     e->fd = e->handle->base.open ? e->handle->fd : -1;
     return;
   }
@@ -148,7 +152,7 @@ static void pushready (lua_State *L, short happened) {
 
 /* An error or a hang-up is the answer to whatever was asked: the call would not wait. */
 static void addready (lua_State *L, look *k, nfds_t i, short happened) {
-  entry e;
+  entry e = noentry;
   getentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
   if (happened & TROUBLE) happened |= k->fds[i].events;
   if (k->shape->lists == 1) pushready(L, happened);
@@ -173,7 +177,7 @@ static int flush (lua_State *L, look *k) {
   for (nfds_t i = 0; i < n; i++) {
     short happened = ready > 0 ? k->fds[i].revents : 0;
     if (happened & POLLNVAL) {
-      entry e;
+      entry e = noentry;
       getentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
       return failedentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
     }
@@ -187,7 +191,7 @@ static int flush (lua_State *L, look *k) {
 
 static int looklist (lua_State *L, look *k, int list) {
   lua_Integer count = lengthof(L, list);
-  entry e;
+  entry e = noentry;
   k->list = list;
   k->first = 1;
   k->n = 0;
@@ -263,7 +267,7 @@ typedef struct members {
 
 static int collect (lua_State *L, const shape *s, int list, members *all) {
   lua_Integer count = lengthof(L, list);
-  entry e;
+  entry e = noentry;
   for (lua_Integer i = 1; i <= count; i++) {
     getentry(L, s, list, i, &e);
     lua_pop(L, 1);
