@@ -133,7 +133,7 @@ help:
 	@echo "make tour       shows what it does, on real local servers"
 	@echo "make test       every spec; SAN=1 under sanitizers, GC=stress, SPECS=spec/runtime for a part"
 	@echo "make lint       format, luacheck, cppcheck, the project's own rules"
-	@echo "make bench      figures beside those of other programs, which setup BENCH=1 installs"
+	@echo "make bench      figures beside those of other programs, installed if need be"
 	@echo "make fuzz       fuzz targets"
 	@echo "make doc        docs/reference and docs/errors.md from the stubs"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR="
