@@ -50,6 +50,11 @@ int nl_domain (int fd) {
   return family;
 }
 
+int nl_familyof (nl_stream *s) {
+  if (s->family == AF_UNSPEC) s->family = (uint16_t)nl_domain(s->handle.fd);
+  return s->family;
+}
+
 /* ---- loose sockets: the family comes with the first address */
 
 typedef struct twin { /* an option of an IPv4 socket and what it is called on an IPv6 socket */
@@ -109,17 +114,17 @@ static void carryoptions (int from, int to, bool v6) {
 int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
   if (!s->loose) return 0;
   s->loose = false;
-  if (nl_domain(s->handle.fd) == family) return 0;
+  if (nl_familyof(s) == family) return 0;
   int fd = nl_socket(family, SOCK_DGRAM, 0);
   if (fd < 0) return -1;
   carryoptions(s->handle.fd, fd, family == AF_INET6);
   nl_carryinterface(s->handle.fd, fd, family);
-  if (s->handle.polled) nl_stalepollers(nl_rt(L));
   nl_forget(L, &s->handle);
   int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
   int number = errno;
   (void)close(fd); /* only a second name of the socket */
   nl_attach(&s->handle, s->handle.fd);
+  s->family = AF_UNSPEC;
   errno = number;
   return moved < 0 ? -1 : 0;
 }
