@@ -43,6 +43,36 @@ function check.boolean(name, arg, value)
   if value ~= nil and type(value) ~= "boolean" then check.bad(name, arg, "boolean", value) end
 end
 
+---Text, which holds no NUL.
+function check.text(name, arg, value)
+  local good = type(value) == "string" and not value:find("\0", 1, true)
+  if not good then check.bad(name, arg, "string without NUL", value) end
+end
+
+---Bytes, or what will be shown escaped.
+function check.bytes(name, arg, value)
+  if type(value) ~= "string" then check.bad(name, arg, "string", value) end
+end
+
+---A table.
+function check.table(name, arg, value)
+  if type(value) ~= "table" then check.bad(name, arg, "table", value) end
+end
+
+---A list of texts.
+function check.texts(name, arg, value)
+  check.table(name, arg, value)
+  for index, item in ipairs(value) do
+    local good = type(item) == "string" and not item:find("\0", 1, true)
+    if not good then check.bad(name, arg, ("item %d: string without NUL"):format(index), item) end
+  end
+end
+
+---An error, as a call gives it beside nil.
+function check.error(name, arg, value)
+  if type(value) ~= "table" or type(value.code) ~= "string" then check.bad(name, arg, "error", value) end
+end
+
 ---Seconds, or nil.
 function check.timeout(name, arg, value)
   if value == nil or math.type(value) and value >= 0 and value <= 2 ^ 53 then return end

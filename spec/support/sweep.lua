@@ -23,16 +23,17 @@ local TEXTS = { "", "0x50", "80 ", " 80", "1e1", "a\0b", "127.0.0.1\0", ("x"):re
 local OTHERS = { true, false, function() end, {}, io.stdout }
 
 -- Bytes, in which NUL is one like the others; and formats, whose first letter counts, as for io.read.
-local BINARY = { data = true, bytes = true, delimiter = true, format = true, ["net.stream.read...."] = true }
+local BINARY = { data = true, bytes = true, delimiter = true, format = true, ["net.stream.read...."] = true,
+  message = true, sentence = true, target = true } -- the last are shown, escaped
 
--- Read only after a level and a number, which the sweep does not give.
-local UNREAD = { ["net.handle.getsockopt...."] = true }
+-- Read only after a level and a number, which the sweep does not give; or it would print.
+local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true }
 
 -- A level may stand here, and what is wrong then is what follows it.
 local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockopt.option"] = true }
 
--- Option field = what it needs beside it.
-local BESIDE = { address = { port = 9 } }
+-- Option field, or function = what fields need beside them.
+local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type } }
 
 -- Not tried: function = argument values that would take something away from the sweep itself.
 local HARMFUL = { ["net.fromfd"] = { [0] = true, [1] = true } }
@@ -178,6 +179,10 @@ local makers = {
   ["net.event"] = function() return net.event() end,
   ["net.error"] = function() return select(2, net.inet_aton "") end,
   ["net.ip.address"] = function() return net.ip "192.0.2.0/24" end,
+  ["net.tool.output"] = function()
+    local streams = { write = type, warn = type, terminal = {}, colored = {} }
+    return require("net.output").new("tool", {}, { form = "human" }, streams)
+  end,
   ["net.mac.address"] = function() return net.mac.parse "00:11:32:3c:c3:0b" end,
 }
 
@@ -186,9 +191,11 @@ local samples = {
   family = "inet", type = "stream", bytes = "\127\0\0\1", text = "127.0.0.1", mac = "00:11:32:3c:c3:0b",
   host = "127.0.0.1", address = "127.0.0.1", a = "127.0.0.1", b = "127.0.0.2", other = "192.0.2.1",
   name = "127.0.0.1", group = "224.1.1.1", port = 9, service = 9, prefix = 25, network = "fe80::/64",
+  err = makers["net.error"], spec = function() return { run = type } end, words = {}, list = {},
   option = "SO_RCVBUF", seconds = 0, file = io.tmpfile, limits = function() return { max_line = 100 } end,
   ["net.mac.frombytes.bytes"] = "\0\17\50\60\195\11",
   ["net.mac.format.bytes"] = "\0\17\50\60\195\11",
+  ["net.tool.load.name"] = "inet",
   ["net.getservbyname.name"] = "http",
   ["net.getprotobyname.name"] = "tcp",
   ["net.every.seconds"] = 1,
@@ -204,7 +211,7 @@ local function sample(f, param, all)
   if param.optional or param.name == "..." then return nil end
   local takes = readtype(param.type, all)
   if takes["function"] then return function() end end
-  if takes.list or takes.fields then return {} end
+  if takes.list or takes.fields or takes.table then return {} end
   if takes.string then return "x" end
   return not takes.boolean and 1
 end
@@ -241,6 +248,9 @@ local function try(f, all, index, value)
     local result = table.pack(pcall(caller(f), self, table.unpack(arguments, 1, n)))
     discard(table.unpack(result, 2, result.n))
     discard(self, other, table.unpack(arguments, 1, n))
+    -- A converter says in words what is wrong, as argparse wants it.
+    local inwords = result[1] and result[2] == nil and f.returns[2] and f.returns[2].name == "message"
+    if inwords then result[3] = type(result[3]) == "string" and makers["net.error"]() or nil end
     return table.unpack(result, 1, result.n)
   end)
 end
@@ -298,7 +308,10 @@ local function fields(f, all, index, takes, named, report)
   for _, field in ipairs(takes.fields) do
     local function wrap(value)
       local options = { [field.name] = value }
-      for name, other in pairs(BESIDE[field.name] or {}) do options[name] = other end
+      local beside = BESIDE[field.name] or BESIDE[f.owner .. "." .. f.name] or {}
+      for name, other in pairs(beside) do
+        if name ~= field.name then options[name] = other end
+      end
       return options
     end
     tryall(f, all, index, field, wrap, named .. '.*"' .. field.name .. '"', report)
