@@ -64,7 +64,9 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 $(WARNINGS) -o $@ $<
+	$(CC) -std=c11 -O2 $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+
+$(BUILD)/bench/load $(BUILD)/bench/datagrams: spec/bench/server.c spec/bench/server.h
 
 # ---- doing
 
@@ -100,7 +102,11 @@ lint:
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory spec SPECS=spec/project
 
-bench: all $(patsubst %,$(BUILD)/bench/%,echo load startup)
+# What cannot be installed is skipped by name.
+BENCHES = $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(filter-out %/server.c,$(wildcard spec/bench/*.c)))
+bench:
+	-@$(MAKE) --no-print-directory setup BENCH=1
+	@$(MAKE) --no-print-directory all $(BENCHES)
 	./$(PROGRAM) spec/bench/run.lua $(BUILD)
 
 FUZZERS = $(wildcard spec/fuzz/*.c)
@@ -130,7 +136,7 @@ help:
 	@echo "make tour       shows what it does, on real local servers"
 	@echo "make test       every spec; SAN=1 under sanitizers, GC=stress, SPECS=spec/runtime for a part"
 	@echo "make lint       format, luacheck, cppcheck, the project's own rules"
-	@echo "make bench      figures beside those of other programs; setup BENCH=1 installs them"
+	@echo "make bench      figures beside those of other programs, installed if need be"
 	@echo "make fuzz       fuzz targets"
 	@echo "make doc        docs/reference and docs/errors.md from the stubs"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR="

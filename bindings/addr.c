@@ -72,8 +72,8 @@ static int checkfamily (lua_State *L) {
   return luaL_argerror(L, 1, lua_pushfstring(L, "AF_INET or AF_INET6 expected, got %s", got));
 }
 
-static int notaddress (lua_State *L, const char *op, int arg) {
-  (void)nl_fail(L, op, "EINVAL", "not an address of that family");
+static int notaddress (lua_State *L, const char *op, int family, int arg) {
+  (void)nl_fail(L, op, "EINVAL", "not an IPv%d address", family == AF_INET ? 4 : 6);
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "address");
   return 2;
@@ -84,7 +84,7 @@ static int addr_inet_pton (lua_State *L) {
   unsigned char bytes[16];
   int family = checkfamily(L);
   const char *text = nl_checktext(L, 2);
-  if (inet_pton(family, text, bytes) != 1) return notaddress(L, "inet_pton", 2);
+  if (inet_pton(family, text, bytes) != 1) return notaddress(L, "inet_pton", family, 2);
   lua_pushlstring(L, (char *)bytes, family == AF_INET ? 4 : 16);
   return 1;
 }
@@ -112,7 +112,7 @@ static int addr_inet_aton (lua_State *L) {
   struct in_addr a;
   const char *text = nl_checktext(L, 1);
   bool plain = text[strspn(text, "0123456789abcdefABCDEFxX.")] == '\0';
-  if (!plain || inet_aton(text, &a) == 0) return notaddress(L, "inet_aton", 1);
+  if (!plain || inet_aton(text, &a) == 0) return notaddress(L, "inet_aton", AF_INET, 1);
   lua_pushlstring(L, (char *)&a, sizeof a);
   return 1;
 }

@@ -522,12 +522,7 @@ static int getoutgoing (lua_State *L, outgoing *o) {
   o->segment = (int)nl_fieldint(L, 3, "segment", 0, 65535, -1);
   int bad = getdestination(L, o);
   if (bad == 0) bad = getsource(L, o);
-  o->in = (nl_interface){0, 0};
-  if (bad != 0 || !lua_istable(L, 3)) return bad;
-  lua_getfield(L, 3, "interface");
-  bad = nl_checkinterface(L, -1, "sendmsg", &o->in);
-  if (bad == 0) lua_pop(L, 1);
-  return bad;
+  return bad != 0 ? bad : nl_fieldinterface(L, 3, "sendmsg", &o->in);
 }
 
 /* IPv6 sockets reach IPv4 by mapped addresses, and then the IPv4 kind of ancillary data counts. */

@@ -41,7 +41,7 @@ static int getinterface (lua_State *L, int arg, const char *op, membership *m) {
     m->in.index = ((const struct sockaddr_in6 *)&m->group.sa.storage)->sin6_scope_id;
   }
   if (!lua_istable(L, arg) || lua_getfield(L, arg, "interface") == LUA_TNIL) return 0;
-  return nl_checkinterface(L, -1, op, &m->in);
+  return nl_fieldinterface(L, arg, op, &m->in);
 }
 
 /* group, {interface =, source =} at 2 and 3. 0, or 2 with nil, err pushed. */

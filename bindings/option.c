@@ -257,13 +257,6 @@ static int addressfield (lua_State *L, int arg, const char *name, nl_address *a,
   return nl_fail(L, "setsockopt", "EAI_NONAME", "%s: not a numeric address", name);
 }
 
-static int interfacefield (lua_State *L, int arg, nl_interface *in) {
-  lua_getfield(L, arg, "interface");
-  int bad = nl_checkinterface(L, -1, "setsockopt", in);
-  if (bad == 0) lua_pop(L, 1);
-  return bad;
-}
-
 /* {group =, interface =, source =}; LuaSocket calls the group multiaddr */
 static int setmembership (lua_State *L, nl_handle *h, const nl_option *o, int arg) {
   static const char *const names[] = {"group", "multiaddr", "interface", "source", NULL};
@@ -277,7 +270,7 @@ static int setmembership (lua_State *L, nl_handle *h, const nl_option *o, int ar
   int bad = addressfield(L, arg, "group", &group, &grouped);
   if (bad == 0 && !grouped) bad = addressfield(L, arg, "multiaddr", &group, &grouped);
   if (bad == 0) bad = addressfield(L, arg, "source", &source, &sourced);
-  if (bad == 0) bad = interfacefield(L, arg, &in);
+  if (bad == 0) bad = nl_fieldinterface(L, arg, "setsockopt", &in);
   if (bad != 0) return bad;
   if (!grouped) return luaL_argerror(L, arg, "option \"group\": address expected, got nil");
   if (sourced != needssource(operation)) {
@@ -299,7 +292,9 @@ static int settype (lua_State *L, const target *t) {
   if (t->option != NULL) return 0;
   int n = lua_type(L, t->value);
   if (n == LUA_TSTRING || n == LUA_TNUMBER || n == LUA_TBOOLEAN) return 0;
-  return luaL_argerror(L, t->value, "integer, boolean or bytes expected");
+  if (n == LUA_TNONE) return luaL_argerror(L, t->value, "a value after level and number expected, got none");
+  const char *got = luaL_typename(L, t->value);
+  return luaL_argerror(L, t->value, lua_pushfstring(L, "integer, boolean or bytes expected, got %s", got));
 }
 
 /* A string for an option whose values are not strings is the C structure itself. */

@@ -327,6 +327,7 @@ static bool islong (const char *host) {
 /* Why no name server can know that name; NULL if one may. Addresses are not meant here. */
 static const char *unaskable (const char *host, bool idn) {
   if (host[0] == '\0') return "the name is empty";
+  if (host[0] == '[') return "an address stands without brackets here";
   if (strpbrk(host, " \t\r\n:%/[]") != NULL) return "neither an address nor a host name";
   if (!idn && islong(host)) return "longer than a host name can be";
   return NULL;
@@ -371,8 +372,10 @@ static int toflags (lua_State *L, const nl_word *words) {
   return value;
 }
 
+/* Of the value on top of the stack, which is none. */
 static const char *wantflags (lua_State *L, const nl_word *words) {
   luaL_Buffer b;
+  const char *got = luaL_tolstring(L, -1, NULL);
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "a number, a name or a list of names expected: ");
   for (const nl_word *w = words; w->name != NULL; w++) {
@@ -380,7 +383,7 @@ static const char *wantflags (lua_State *L, const nl_word *words) {
     luaL_addstring(&b, w->name);
   }
   luaL_pushresult(&b);
-  return lua_tostring(L, -1);
+  return lua_pushfstring(L, "%s; got %s", lua_tostring(L, -1), got);
 }
 
 static void getfield (lua_State *L, int arg, const char *name) {

@@ -13,11 +13,14 @@
 #define PORTION 256
 #define TROUBLE (POLLERR | POLLHUP)
 
-typedef struct entry { /* what is asked of one object */
-  nl_handle *handle;   /* NULL: a bare descriptor */
+typedef struct entry {   /* what is asked of one object */
+  nl_handle *handle;     /* NULL: a bare descriptor */
+  const nl_class *class; /* of the last object: the next is likely to be the same, which is soon seen */
   int fd;
   short events;
 } entry;
+
+static const entry noentry = {.class = &nl_stream_class};
 
 /* Lists 1 to 3 of a select have one question each; the single list of a poll has its own in each row. */
 typedef struct shape {
@@ -54,9 +57,10 @@ static short getevents (lua_State *L, const shape *s, lua_Integer i, int index) 
 /* The object or descriptor on top. */
 static void getdescriptor (lua_State *L, const shape *s, int list, lua_Integer i, entry *e) {
   int exact = 0;
-  e->handle = NULL;
-  if (lua_type(L, -1) == LUA_TUSERDATA) e->handle = nl_test(L, -1, &nl_handle_class);
+  e->handle = nl_test(L, -1, e->class);
+  if (e->handle == NULL) e->handle = nl_test(L, -1, &nl_handle_class);
   if (e->handle != NULL) {
+    e->class = e->handle->base.class;
     e->fd = e->handle->base.open ? e->handle->fd : -1;
     return;
   }
@@ -114,6 +118,7 @@ static int failedentry (lua_State *L, const shape *s, int list, lua_Integer i, c
 
 typedef struct look { /* one portion of one list */
   const shape *shape;
+  nl_poller *poller; /* that knows, or NULL: poll(2) is asked */
   int list;
   int results; /* stack index of the first list of results */
   lua_Integer first;
@@ -147,7 +152,7 @@ static void pushready (lua_State *L, short happened) {
 
 /* An error or a hang-up is the answer to whatever was asked: the call would not wait. */
 static void addready (lua_State *L, look *k, nfds_t i, short happened) {
-  entry e;
+  entry e = noentry;
   getentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
   if (happened & TROUBLE) happened |= k->fds[i].events;
   if (k->shape->lists == 1) pushready(L, happened);
@@ -155,14 +160,24 @@ static void addready (lua_State *L, look *k, nfds_t i, short happened) {
   k->found = true;
 }
 
+/* As poll(2) without waiting. */
+static int ask (look *k) {
+  if (k->poller == NULL) return poll(k->fds, k->n, 0);
+  for (nfds_t i = 0; i < k->n; i++) {
+    struct pollfd *p = &k->fds[i];
+    p->revents = (short)(nl_pollerready(k->poller, p->fd) & (p->events | TROUBLE));
+  }
+  return (int)k->n;
+}
+
 static int flush (lua_State *L, look *k) {
   nfds_t n = k->n;
-  int ready = poll(k->fds, n, 0);
+  int ready = ask(k);
   if (ready < 0 && errno != EINTR) return nl_errno(L, k->shape->op, errno);
   for (nfds_t i = 0; i < n; i++) {
     short happened = ready > 0 ? k->fds[i].revents : 0;
     if (happened & POLLNVAL) {
-      entry e;
+      entry e = noentry;
       getentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
       return failedentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
     }
@@ -176,7 +191,7 @@ static int flush (lua_State *L, look *k) {
 
 static int looklist (lua_State *L, look *k, int list) {
   lua_Integer count = lengthof(L, list);
-  entry e;
+  entry e = noentry;
   k->list = list;
   k->first = 1;
   k->n = 0;
@@ -192,10 +207,12 @@ static int looklist (lua_State *L, look *k, int list) {
   return k->n > 0 ? flush(L, k) : 0;
 }
 
-/* The lists at 1 to shape->lists -> as many lists of what is ready | nil, err; NL_AGAIN: nothing is */
-static int lookall (lua_State *L, const shape *s) {
+/* The lists at 1 to shape->lists -> as many lists of what is ready | nil, err; NL_AGAIN: nothing is. A
+ * poller that holds them all need not ask the kernel for each. */
+static int lookall (lua_State *L, const shape *s, nl_poller *poller) {
   look k;
   k.shape = s;
+  k.poller = poller;
   k.found = false;
   memset(k.counts, 0, sizeof k.counts);
   luaL_checkstack(L, 16, NULL);
@@ -212,7 +229,7 @@ static int lookall (lua_State *L, const shape *s) {
 /* ---- a look at once: an attempt that always answers, so that others get their turn */
 
 static int atonce (lua_State *L, const shape *s) {
-  int n = lookall(L, s);
+  int n = lookall(L, s, NULL);
   if (n != NL_AGAIN) return n;
   lua_pushboolean(L, 0);
   return 1;
@@ -242,65 +259,39 @@ static int select_lookone (lua_State *L) {
 
 /* ---- pollers */
 
-typedef struct interests {
+typedef struct members {
+  nl_member *list;
   size_t n;
-  struct pollfd fds[];
-} interests;
+  bool owned; /* all are objects */
+} members;
 
-static int byfd (const void *a, const void *b) {
-  int x = ((const struct pollfd *)a)->fd, y = ((const struct pollfd *)b)->fd;
-  return x < y ? -1 : x > y;
-}
-
-/* A file is always ready and no member of a poller: whoever asks for one never waits. */
-static int addall (nl_poller *p, interests *all) {
-  qsort(all->fds, all->n, sizeof *all->fds, byfd);
-  for (size_t i = 0; i < all->n;) {
-    struct pollfd merged = all->fds[i];
-    while (++i < all->n && all->fds[i].fd == merged.fd) merged.events |= all->fds[i].events;
-    if (nl_polleradd(p, merged.fd, merged.events) < 0 && errno != EPERM) return -1;
-  }
-  return 0;
-}
-
-static int collect (lua_State *L, const shape *s, int list, interests *all) {
+static int collect (lua_State *L, const shape *s, int list, members *all) {
   lua_Integer count = lengthof(L, list);
-  entry e;
+  entry e = noentry;
   for (lua_Integer i = 1; i <= count; i++) {
     getentry(L, s, list, i, &e);
     lua_pop(L, 1);
     if (e.fd < 0) return failedentry(L, s, list, i, &e);
     if (e.handle != NULL) e.handle->polled = true;
-    all->fds[all->n++] = (struct pollfd){e.fd, e.events, 0};
+    else all->owned = false;
+    all->list[all->n++] = (nl_member){e.fd, e.events};
   }
   return 0;
 }
 
-static int fillpoller (lua_State *L, const shape *s, nl_poller *p, interests *all) {
-  all->n = 0;
+static int newpoller (lua_State *L, const shape *s) {
+  size_t count = 1; /* so that there is something to allocate */
+  lua_settop(L, s->lists);
+  for (int list = 1; list <= s->lists; list++) count += (size_t)lengthof(L, list);
+  nl_guard *g = nl_newguard(L, free);
+  members all = {.list = malloc(count * sizeof *all.list), .owned = true};
+  g->ptr = all.list;
+  if (all.list == NULL) return nl_errno(L, s->op, ENOMEM);
   for (int list = 1; list <= s->lists; list++) {
-    int bad = collect(L, s, list, all);
+    int bad = collect(L, s, list, &all);
     if (bad != 0) return bad;
   }
-  return addall(p, all) < 0 ? nl_errno(L, s->op, errno) : 0;
-}
-
-static int newpoller (lua_State *L, const shape *s) {
-  lua_Integer count = 0;
-  lua_settop(L, s->lists);
-  for (int list = 1; list <= s->lists; list++) count += lengthof(L, list);
-  nl_poller *p = nl_newpoller(L);
-  if (p == NULL) return nl_errno(L, s->op, errno);
-  int object = lua_gettop(L);
-  nl_guard *g = nl_newguard(L, free);
-  interests *all = g->ptr = malloc(sizeof *all + (size_t)count * sizeof *all->fds);
-  int bad = all == NULL ? nl_errno(L, s->op, ENOMEM) : fillpoller(L, s, p, all);
-  if (bad != 0) {
-    nl_close(L, &p->handle.base);
-    return bad;
-  }
-  lua_pushvalue(L, object);
-  return 1;
+  return nl_pollerof(L, g, all.n, all.owned) != NULL ? 1 : nl_errno(L, s->op, errno);
 }
 
 /* poller(readers, writers, excepts) -> poller | nil, err */
@@ -315,9 +306,11 @@ static int select_pollerof (lua_State *L) {
 
 /* The poller and the timeout leave the front of the stack while the attempt looks: the lists stand there. */
 static int waitfor (lua_State *L, nl_wait *w, const shape *s) {
-  const nl_poller *p = (const nl_poller *)w->self;
+  nl_poller *p = (nl_poller *)w->self;
+  bool knows = p->owned && !p->stale; /* of a descriptor that is closed it cannot tell */
+  if (knows) nl_pollerlook(p);
   lua_rotate(L, 1, -2);
-  int n = lookall(L, s);
+  int n = lookall(L, s, knows ? p : NULL);
   if (n != NL_AGAIN) return n;
   lua_settop(L, w->top);
   lua_rotate(L, 1, 2);

@@ -18,6 +18,7 @@
 #define BACKOFF 0.05 /* seconds before accept tries again without descriptors */
 #define RETRY 0.01   /* before connect tries a full unix backlog again */
 #define DATAGRAM ((size_t)65536)
+#define SMALL ((size_t)2048) /* most datagrams */
 
 static const nl_word families[] = {
     {"inet", AF_INET},      {"inet6", AF_INET6},  {"unix", AF_UNIX}, {"AF_INET", AF_INET},
@@ -323,6 +324,8 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "connect", errno, &a);
   if (s->connecting && w->progress == 0) return nl_errno(L, "connect", EALREADY); /* one that timed out */
   int result = nl_connect(s->handle.fd, &a);
+  if (result < 0 && errno == EINPROGRESS)
+    result = nl_connect(s->handle.fd, &a); /* this host answers at once */
   int number = errno;
   if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
@@ -416,10 +419,20 @@ static const luaL_Reg listener_methods[] = {{"accept", listener_accept}, {NULL, 
 /* ---- datagrams */
 
 static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
-  struct iovec v = {to, room};
-  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_name = &from->sa, .msg_namelen = sizeof from->sa};
-  ssize_t n = recvmsg(s->handle.fd, &m, MSG_DONTWAIT | MSG_TRUNC);
-  from->len = m.msg_namelen;
+  from->len = sizeof from->sa;
+  return recvfrom(s->handle.fd, to, room, MSG_DONTWAIT | MSG_TRUNC, &from->sa.any, &from->len);
+}
+
+/* The usual sizes need no more memory than the string. */
+static ssize_t receivestring (lua_State *L, nl_stream *s, size_t room, nl_address *from) {
+  luaL_Buffer b;
+  char small[SMALL];
+  char *to = room <= sizeof small ? small : luaL_buffinitsize(L, &b, room);
+  ssize_t n = receive(s, to, room, from);
+  if (n < 0) return n;
+  size_t len = (size_t)n < room ? (size_t)n : room;
+  if (to == small) lua_pushlstring(L, small, len);
+  else luaL_pushresultsize(&b, len);
   return n;
 }
 
@@ -431,18 +444,15 @@ static int unqueued (int fd, int number) {
 
 /* One datagram as a string on the stack; how long it was, or -1 with errno. */
 static ssize_t pushdatagram (lua_State *L, nl_stream *s, nl_wait *w, size_t max, nl_address *from) {
-  luaL_Buffer b;
   if (s->drained && !w->woken && !w->poll) {
     errno = EAGAIN;
     return -1;
   }
   ssize_t room = nl_datagramroom(s->handle.fd, max);
-  ssize_t n = room;
-  if (room >= 0) n = receive(s, luaL_buffinitsize(L, &b, (size_t)room), (size_t)room, from);
+  ssize_t n = room < 0 ? room : receivestring(L, s, (size_t)room, from);
   int number = errno;
   s->drained = n < 0;
   if (n < 0 && (number != EAGAIN || w->woken)) number = unqueued(s->handle.fd, number);
-  if (n >= 0) luaL_pushresultsize(&b, (size_t)(n < room ? n : room));
   errno = number;
   return n;
 }
@@ -487,14 +497,9 @@ NL_WAITS(datagram, recv, &nl_datagram_class, NL_READ, 3)
 
 static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *to) {
   nl_stream *s = (nl_stream *)w->self;
-  struct iovec v;
-  v.iov_base = (void *)(uintptr_t)nl_checkbytes(L, 2, &v.iov_len);
-  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-  if (to != NULL) {
-    m.msg_name = (void *)(uintptr_t)&to->sa;
-    m.msg_namelen = to->len;
-  }
-  ssize_t n = nl_sendmsg(s->handle.fd, &m);
+  size_t len;
+  const char *data = nl_checkbytes(L, 2, &len);
+  ssize_t n = nl_sendto(s->handle.fd, data, len, to);
   int number = errno;
   if (n >= 0) {
     lua_pushinteger(L, n);
@@ -507,18 +512,14 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
 
 /* s:sendto(data, address, port, [timeout]) -> count | nil, err */
 static int datagram_sendto_try (lua_State *L, nl_wait *w) {
-  nl_address to, own = {.len = sizeof own.sa};
+  nl_stream *s = (nl_stream *)w->self;
+  nl_address to;
   size_t len;
   (void)nl_checkbytes(L, 2, &len);
   int bad = nl_checkaddress(L, 3, "sendto", &to);
   if (bad != 0) return bad;
-  if (nl_matchfamily(L, (nl_stream *)w->self, to.sa.any.sa_family) < 0) {
-    return nl_failedat(L, "sendto", errno, &to);
-  }
-  if (getsockname(((nl_stream *)w->self)->handle.fd, &own.sa.any, &own.len) == 0 &&
-      own.sa.any.sa_family == AF_INET6 && to.sa.any.sa_family == AF_INET) {
-    nl_mapaddress(&to);
-  }
+  if (nl_matchfamily(L, s, to.sa.any.sa_family) < 0) return nl_failedat(L, "sendto", errno, &to);
+  if (to.sa.any.sa_family == AF_INET && nl_familyof(s) == AF_INET6) nl_mapaddress(&to);
   return sendone(L, w, "sendto", &to);
 }
 NL_WAITS(datagram, sendto, &nl_datagram_class, NL_WRITE, 5)

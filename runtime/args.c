@@ -14,14 +14,19 @@ static int absent (lua_State *L, int arg, const char *want) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
 }
 
+/* "WANT expected, got VALUE", with the value at `index`; text is quoted and not shown beyond a limit. */
+static const char *expected (lua_State *L, int index, const char *want) {
+  size_t len;
+  bool text = lua_type(L, index) == LUA_TSTRING;
+  const char *got = luaL_tolstring(L, index, &len);
+  if (len > LONGESTSHOWN) got = lua_pushfstring(L, "%s...", lua_pushlstring(L, got, LONGESTSHOWN));
+  return lua_pushfstring(L, text ? "%s expected, got \"%s\"" : "%s expected, got %s", want, got);
+}
+
 /* What is pushed to make `want` must not stand where the argument is missing. */
 static int wrong (lua_State *L, int arg, const char *want) {
   if (lua_isnone(L, arg)) return absent(L, arg, want);
-  size_t len;
-  const char *got = luaL_tolstring(L, arg, &len);
-  if (len > LONGESTSHOWN) got = lua_pushfstring(L, "%s...", lua_pushlstring(L, got, LONGESTSHOWN));
-  const char *shape = lua_type(L, arg) == LUA_TSTRING ? "%s expected, got \"%s\"" : "%s expected, got %s";
-  return luaL_argerror(L, arg, lua_pushfstring(L, shape, want, got));
+  return luaL_argerror(L, arg, expected(L, arg, want));
 }
 
 static const char *rangetext (lua_State *L, lua_Integer low, lua_Integer high) {
@@ -179,8 +184,7 @@ static bool getfield (lua_State *L, int arg, const char *name) {
 }
 
 static int wrongfield (lua_State *L, int arg, const char *name, const char *want) {
-  const char *got = luaL_tolstring(L, -1, NULL);
-  return luaL_argerror(L, arg, lua_pushfstring(L, "option \"%s\": %s expected, got %s", name, want, got));
+  return luaL_argerror(L, arg, lua_pushfstring(L, "option \"%s\": %s", name, expected(L, -1, want)));
 }
 
 bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback) {

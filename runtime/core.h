@@ -64,6 +64,7 @@ typedef struct nl_runtime {
   nl_loop *loop;                                /* made at the first wait */
   nl_pool *pool;                                /* made at the first job */
   nl_poller *pollers;                           /* all that are open */
+  nl_poller *kept;                              /* one of them, for the next call, or NULL */
   nl_task *unclaimed;                           /* failed, and nobody joined it yet */
   char *spare;                                  /* one block for the next buffer */
   size_t tasks;                                 /* not done */
@@ -147,8 +148,7 @@ int nl_scopenew (lua_State *L);              /* [-0, +1, v] scope{timeout =} */
 void nl_opencoroutine (lua_State *L); /* [-0, +0, m] replaces what must know of waits */
 
 /* poller.c */
-void nl_wakepollers (nl_runtime *rt);  /* something that one of them may hold was closed */
-void nl_stalepollers (nl_runtime *rt); /* or is another socket now */
+void nl_leavepollers (lua_State *L, int fd); /* [-0, +0, -] that object closes, or becomes another socket */
 
 /* interrupt.c */
 void nl_interrupt (nl_runtime *rt);           /* async-signal-safe */

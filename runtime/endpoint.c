@@ -19,6 +19,11 @@
 const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
 const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL, NULL};
 
+static const char *reason (const char *host, const char *problem) {
+  if (problem != NULL) return problem;
+  return *host == '\0' ? "the address is empty; 0.0.0.0 or :: stand for any" : "not a numeric address";
+}
+
 int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   size_t len;
   const char *problem, *host = luaL_checklstring(L, arg, &len);
@@ -26,7 +31,7 @@ int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   if (strlen(host) != len && !nl_isunix(host)) luaL_argerror(L, arg, "text without NUL bytes expected");
   if (nl_parseaddress(host, len, port, a, &problem)) return 0;
   if (nl_isunix(host)) luaL_argerror(L, arg, problem);
-  int n = nl_fail(L, op, "EAI_NONAME", "%s", problem != NULL ? problem : "not a numeric address");
+  int n = nl_fail(L, op, "EAI_NONAME", "%s", reason(host, problem));
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "host");
   return n;
@@ -43,6 +48,11 @@ int nl_domain (int fd) {
   socklen_t len = sizeof family;
   (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len); /* AF_UNSPEC where it is no socket */
   return family;
+}
+
+int nl_familyof (nl_stream *s) {
+  if (s->family == AF_UNSPEC) s->family = (uint16_t)nl_domain(s->handle.fd);
+  return s->family;
 }
 
 /* ---- loose sockets: the family comes with the first address */
@@ -104,17 +114,17 @@ static void carryoptions (int from, int to, bool v6) {
 int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
   if (!s->loose) return 0;
   s->loose = false;
-  if (nl_domain(s->handle.fd) == family) return 0;
+  if (nl_familyof(s) == family) return 0;
   int fd = nl_socket(family, SOCK_DGRAM, 0);
   if (fd < 0) return -1;
   carryoptions(s->handle.fd, fd, family == AF_INET6);
   nl_carryinterface(s->handle.fd, fd, family);
-  if (s->handle.polled) nl_stalepollers(nl_rt(L));
   nl_forget(L, &s->handle);
   int moved = dup3(fd, s->handle.fd, O_CLOEXEC);
   int number = errno;
   (void)close(fd); /* only a second name of the socket */
   nl_attach(&s->handle, s->handle.fd);
+  s->family = AF_UNSPEC;
   errno = number;
   return moved < 0 ? -1 : 0;
 }

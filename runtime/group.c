@@ -67,7 +67,9 @@ void nl_interfaceaddress (nl_interface *in) {
 }
 
 static int nointerface (lua_State *L, int arg, const char *op) {
-  int n = nl_fail(L, op, "ENODEV", "no interface of that name, number or address");
+  const char *wanted = luaL_tolstring(L, arg, NULL);
+  int n = nl_fail(L, op, "ENODEV", "%s: no interface of that name, number or address", wanted);
+  lua_remove(L, -1 - n); /* the text of the value */
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "interface");
   return n;
@@ -86,6 +88,19 @@ int nl_checkinterface (lua_State *L, int arg, const char *op, nl_interface *in) 
   const char *text = nl_checktext(L, arg);
   if (strcmp(text, "*") == 0 || nl_findinterface(text, in)) return 0;
   return nointerface(L, arg, op);
+}
+
+int nl_fieldinterface (lua_State *L, int arg, const char *op, nl_interface *in) {
+  *in = (nl_interface){0, 0};
+  if (!lua_istable(L, arg)) return 0;
+  lua_pushliteral(L, "interface");
+  int type = lua_rawget(L, arg);
+  bool none = type == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  if (type == LUA_TNUMBER) (void)nl_fieldint(L, arg, "interface", 0, INT32_MAX, 0); /* raise, naming it */
+  else if (!none) (void)nl_fieldtext(L, arg, "interface");
+  int bad = nl_checkinterface(L, -1, op, in);
+  if (bad == 0) lua_pop(L, 1);
+  return bad;
 }
 
 void nl_pushinterface (lua_State *L, unsigned index) {

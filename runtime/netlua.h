@@ -133,6 +133,8 @@ int nl_connect (int fd, const nl_address *a);        /* as connect(2) */
 int nl_bind (int fd, const nl_address *a);           /* as bind(2) */
 int nl_listen (int fd, int backlog);                 /* as listen(2) */
 ssize_t nl_sendmsg (int fd, const struct msghdr *m); /* as sendmsg(2), never blocks, no SIGPIPE */
+/* As sendto(2), in the same way; to: NULL where it is connected. */
+ssize_t nl_sendto (int fd, const void *data, size_t len, const nl_address *to);
 /* MCAST_JOIN_GROUP and its relatives, for both families; index 0: the interface that the routes choose.
  * -1 with errno. A join stops the delivery of groups that only other sockets joined. */
 int nl_membership (int fd, int operation, unsigned index, const nl_address *group, const nl_address *source);
@@ -257,7 +259,8 @@ struct nl_stream {
   bool unlink;       /* it made a socket file, to be removed on close if it is still the same */
   dev_t device;      /* that file */
   ino_t inode;
-  uint16_t mode; /* of that file, with S_IFSOCK; 0: as the umask has it */
+  uint16_t mode;   /* of that file, with S_IFSOCK; 0: as the umask has it */
+  uint16_t family; /* AF_*, once asked for; see nl_familyof */
 };
 
 extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
@@ -281,7 +284,8 @@ extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with m
 /* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
 int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a);      /* [-0, +0|2, v] */
 int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a); /* [-0, +2, m] */
-int nl_domain (int fd); /* AF_*, AF_UNSPEC where it is no socket */
+int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
+int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */
@@ -296,20 +300,35 @@ bool nl_findinterface (const char *text, nl_interface *in); /* by name or addres
 void nl_interfaceaddress (nl_interface *in);                /* finds its IPv4 address */
 /* Name, index or address; nil, false, 0 and "*": the system's choice. 0, or 2 with nil, err ENODEV. */
 int nl_checkinterface (lua_State *L, int arg, const char *op, nl_interface *in); /* [-0, +0|2, v] */
+/* The same of the field "interface" of an option table. */
+int nl_fieldinterface (lua_State *L, int arg, const char *op, nl_interface *in); /* [-0, +0|2, v] */
 void nl_pushinterface (lua_State *L, unsigned index);       /* [-0, +1, m] name, or index, or false for 0 */
 int nl_setinterface (int fd, int family, nl_interface *in); /* where multicast leaves; -1 with errno */
 int nl_getinterface (int fd, int family, nl_interface *in); /* -1 with errno */
 void nl_carryinterface (int from, int to, int family);      /* from an IPv4 socket to another */
 
+typedef struct nl_member { /* of a poller */
+  int fd;
+  short events; /* POLLIN, POLLOUT, POLLPRI */
+} nl_member;
+
 typedef struct nl_poller { /* an epoll descriptor as an object: readable when a member is ready */
   nl_handle handle;
   struct nl_poller *before, *after;
-  bool stale; /* a member may be another socket now: make a new one */
+  nl_member *members; /* by descriptor; those that left have no events */
+  size_t n, live;
+  struct epoll_event *ready; /* what nl_pollerlook found, by descriptor */
+  size_t nready;
+  bool owned; /* every member is an object and leaves when it closes */
+  bool stale; /* a member left: make a new one */
 } nl_poller;
 
 extern const nl_class nl_poller_class;
-nl_poller *nl_newpoller (lua_State *L); /* [-0, +1, m] NULL with errno: the object stays closed */
-int nl_polleradd (nl_poller *p, int fd, short events); /* POLLIN, POLLOUT, POLLPRI; as epoll_ctl(2) */
+/* One of the n members in *members, which it takes: made now or kept from before. Members may repeat.
+ * NULL with errno: something closed is on the stack. */
+nl_poller *nl_pollerof (lua_State *L, nl_guard *members, size_t n, bool owned); /* [-0, +1, m] */
+void nl_pollerlook (nl_poller *p);                 /* which members are ready now */
+short nl_pollerready (const nl_poller *p, int fd); /* how, at the last look: POLLIN ... POLLERR, POLLHUP */
 
 /* ---- rtnetlink: interfaces, addresses, routes -------------------------------------------------- */
 

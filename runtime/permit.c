@@ -47,6 +47,12 @@ ssize_t nl_sendmsg (int fd, const struct msghdr *m) {
   return sendmsg(fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+ssize_t nl_sendto (int fd, const void *data, size_t len, const nl_address *to) {
+  if (to == NULL) return send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (!allowed(SEND, &to->sa.any, to->len)) return refuse();
+  return sendto(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT, &to->sa.any, to->len);
+}
+
 /* Linux otherwise hands a socket that is bound to the port all groups that anybody joined. */
 static int onlyown (int fd, int family) {
   int off = 0;

@@ -224,7 +224,7 @@ static int stream_read_until_try (lua_State *L, nl_wait *w) {
   size_t len;
   const char *delimiter = nl_checkbytes(L, 2, &len);
   size_t max = lua_isnoneornil(L, 3) ? s->max_line : nl_checksize(L, 3, 1, NL_MAXLIMIT);
-  if (len == 0) return luaL_argerror(L, 2, "delimiter is empty");
+  if (len == 0) return luaL_argerror(L, 2, "one byte or more expected, got \"\"");
   for (;;) {
     size_t start = w->progress < count(s) ? w->progress : 0;
     const char *found = findbytes(bytes(s) + start, count(s) - start, delimiter, len);

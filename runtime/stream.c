@@ -66,7 +66,7 @@ const nl_layer nl_file_layer = {"file", file_read, file_write, file_shutdown};
 
 void nl_forget (lua_State *L, nl_handle *h) {
   nl_runtime *rt = nl_rt(L);
-  if (h->polled) nl_wakepollers(rt);
+  if (h->polled) nl_leavepollers(L, h->fd);
   for (int side = NL_READ; side <= NL_WRITE; side++) {
     if (h->fd >= 0) nl_watchstop(rt, h, side);
     if (h->side[side].owner != NULL) nl_wake(h->side[side].owner, NL_READY);

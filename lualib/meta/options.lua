@@ -4,11 +4,12 @@
 ---The options of net.connect. All are optional.
 ---@class net.connect.options
 ---@field timeout? number seconds for lookup and connection together, 0 to 2^53; 30 if absent
----@field family? "inet"|"inet6"|"unix" addresses of that family only; that of `source`, or all, if absent
+---@field family? "inet"|"inet6"|"unix"|integer addresses of that family only; that of `source`, or all, if
+--- absent
 ---@field happy_eyeballs? boolean|number seconds until the next address of a name is tried beside the one
 --- before, 0 to 2^53; true: 0.25, as if absent; false: one after the other, each until it fails
 ---@field strict? boolean refuses addresses such as 127.1 and 0x7f000001, with EAI_NONAME; false if absent
----@field type? "stream"|"dgram"|"seqpacket"|"raw" the socket's type; "stream" if absent
+---@field type? "stream"|"dgram"|"seqpacket"|"raw"|integer the socket's type; "stream" if absent
 ---@field nodelay? boolean TCP_NODELAY: small writes leave at once; true if absent; TCP only
 ---@field keepalive? boolean SO_KEEPALIVE: the system probes an idle connection; false if absent
 ---@field reuseaddr? boolean SO_REUSEADDR; false if absent
@@ -34,8 +35,8 @@
 ---@class net.listen.options
 ---@field backlog? integer connections that wait to be accepted, 0 to 65535; 4096 if absent; the system may
 --- lower it, see listen(2)
----@field family? "inet"|"inet6"|"unix" addresses of that family only; all if absent
----@field type? "stream"|"seqpacket" the socket's type; "stream" if absent
+---@field family? "inet"|"inet6"|"unix"|integer addresses of that family only; all if absent
+---@field type? "stream"|"seqpacket"|integer the socket's type; "stream" if absent
 ---@field nodelay? boolean TCP_NODELAY; true if absent; TCP only
 ---@field keepalive? boolean SO_KEEPALIVE; false if absent
 ---@field reuseaddr? boolean SO_REUSEADDR: the port is free again at once after a restart; true for TCP if
@@ -50,7 +51,7 @@
 
 ---The options of net.udp. All are optional.
 ---@class net.udp.options
----@field family? "inet"|"inet6"|"unix" that of the first address used, if absent
+---@field family? "inet"|"inet6"|"unix"|integer that of the first address used, if absent
 ---@field reuseaddr? boolean SO_REUSEADDR; false if absent
 ---@field reuseport? boolean SO_REUSEPORT: several sockets share the port; false if absent
 ---@field v6only? boolean IPV6_V6ONLY: an IPv6 socket carries no IPv4; false if absent
@@ -71,7 +72,7 @@
 ---@field socktype? integer|string SOCK_STREAM, "stream", "dgram" or "raw": for that type only; one entry for
 --- each type if absent
 ---@field protocol? integer|string IPPROTO_TCP, "tcp", "udp" ...; any if absent
----@field flags? integer|string|string[] AI_*, as a number, a name or a list of names
+---@field flags? integer|string|(integer|string)[] AI_*, as a number, a name or a list of names
 ---@field strict? boolean refuses addresses such as 127.1 and 0x7f000001; false if absent
 ---@field timeout? number seconds, 0 to 2^53; nil: as long as the enclosing deadline allows
 

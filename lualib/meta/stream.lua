@@ -29,7 +29,7 @@ function stream:read(...) end
 
 ---Reads up to a delimiter, which is used up and not part of the result.
 ---@async
----@param delimiter string one byte or more
+---@param delimiter string|number one byte or more
 ---@param max? integer bytes before the delimiter, 1 to 2147483648; max_line if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows
 ---@return string? data nil alone at the end of the stream

@@ -38,10 +38,50 @@ function check.integer(name, arg, value, low, high, default)
   return value
 end
 
+---A boolean, or nil.
+function check.boolean(name, arg, value)
+  if value ~= nil and type(value) ~= "boolean" then check.bad(name, arg, "boolean", value) end
+end
+
+---Text, which holds no NUL.
+function check.text(name, arg, value)
+  local good = type(value) == "string" and not value:find("\0", 1, true)
+  if not good then check.bad(name, arg, "string without NUL", value) end
+end
+
+---Bytes, or what will be shown escaped.
+function check.bytes(name, arg, value)
+  if type(value) ~= "string" then check.bad(name, arg, "string", value) end
+end
+
+---A table.
+function check.table(name, arg, value)
+  if type(value) ~= "table" then check.bad(name, arg, "table", value) end
+end
+
+---A list of texts.
+function check.texts(name, arg, value)
+  check.table(name, arg, value)
+  for index, item in ipairs(value) do
+    local good = type(item) == "string" and not item:find("\0", 1, true)
+    if not good then check.bad(name, arg, ("item %d: string without NUL"):format(index), item) end
+  end
+end
+
+---An error, as a call gives it beside nil.
+function check.error(name, arg, value)
+  if type(value) ~= "table" or type(value.code) ~= "string" then check.bad(name, arg, "error", value) end
+end
+
 ---Seconds, or nil.
 function check.timeout(name, arg, value)
   if value == nil or math.type(value) and value >= 0 and value <= 2 ^ 53 then return end
   check.bad(name, arg, "seconds, a number from 0 to 2^53,", value)
+end
+
+---Raises for a field that no option has.
+function check.unknown(name, arg, field)
+  raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
 end
 
 ---An option table whose fields are integers: `known` gives each its bounds.
@@ -50,9 +90,7 @@ function check.options(name, arg, options, known)
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
     local bounds = known[field]
-    if not bounds then
-      raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
-    end
+    if not bounds then check.unknown(name, arg, field) end
     if math.type(value) ~= "integer" or value < bounds[1] or value > bounds[2] then
       check.bad(name, arg, ("option %q: integer from %d to %d"):format(field, bounds[1], bounds[2]), value)
     end

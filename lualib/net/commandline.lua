@@ -202,7 +202,7 @@ local function complete(args, spec)
     local good, message = addfile(args.targets, name)
     if not good then return nil, message end
   end
-  if spec.needs and #args.targets == 0 then return nil, "missing " .. spec.needs end
+  if spec.needs and #(args.targets or {}) == 0 then return nil, "missing " .. spec.needs end
   return true
 end
 

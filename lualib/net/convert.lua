@@ -1,6 +1,7 @@
 -- net.convert: the words of a command line as values: converters of net.tool, for argparse. Each gives nil
 -- and a message that shows the word and the form it should have.
 
+local check = require "net.check"
 local text = require "net.text"
 
 ---@class net.tool
@@ -26,6 +27,7 @@ local SECONDS = { [""] = 1, us = 1e-6, ms = 1e-3, s = 1, m = 60, h = 3600, d = 8
 ---assert(net.tool.duration "300ms" == 0.3)
 ---```
 function convert.duration(word)
+  check.bytes("duration", 1, word)
   local digits, unit = word:match "^(%d*%.?%d*)(%a*)$"
   local n = digits and tonumber(digits)
   if n and SECONDS[unit] and n * SECONDS[unit] <= LONGEST then return n * SECONDS[unit] end
@@ -42,6 +44,7 @@ local BYTES = { [""] = 1, k = 1 << 10, m = 1 << 20, g = 1 << 30, t = 1 << 40 }
 ---assert(net.tool.size "64k" == 65536)
 ---```
 function convert.size(word)
+  check.bytes("size", 1, word)
   local digits, unit = word:match "^(%d+)(%a?)$"
   local factor = unit and BYTES[unit:lower()]
   local n = factor and #digits <= 16 and math.tointeger(tonumber(digits))
@@ -64,6 +67,7 @@ end
 ---assert(net.tool.port "https" == 443)
 ---```
 function convert.port(word)
+  check.bytes("port", 1, word)
   local n = port(word, 1)
   if n then return n end
   return bad("port", word, "1 to 65535 or a service name such as https")
@@ -77,6 +81,7 @@ end
 ---assert(net.tool.listenport "0" == 0 and not net.tool.port "0")
 ---```
 function convert.listenport(word)
+  check.bytes("listenport", 1, word)
   local n = port(word, 0)
   if n then return n end
   return bad("port", word, "0 to 65535 or a service name such as https")
@@ -96,6 +101,7 @@ end
 ---assert(#net.tool.ports "22,8000-8100" == 102)
 ---```
 function convert.ports(word)
+  check.bytes("ports", 1, word)
   local list, seen = {}, {}
   for item in (word .. ","):gmatch "([^,]*)," do
     local first, last = range(item)
@@ -116,6 +122,8 @@ end
 ---assert(net.tool.integer(0, 255) "64" == 64)
 ---```
 function convert.integer(low, high)
+  check.integer("integer", 1, low, math.mininteger, math.maxinteger)
+  check.integer("integer", 2, high, math.mininteger, math.maxinteger)
   return function(word)
     local n = #word < 20 and word:find "^%-?%d+$" and math.tointeger(tonumber(word))
     if n and n >= low and n <= high then return n end
@@ -131,6 +139,7 @@ end
 ---assert(net.tool.address "::1" == "::1" and not net.tool.address "127.1")
 ---```
 function convert.address(word)
+  check.bytes("address", 1, word)
   local parsed = net.ip.parse(word)
   if parsed and parsed.plain then return word end
   return bad("address", word, "192.0.2.1 or 2001:db8::1")
@@ -138,11 +147,14 @@ end
 
 ---An interface, as name or index.
 ---@param word string "lo", "1"
----@return string|integer interface as net.connect and others take it
+---@return string|integer|nil interface as net.connect and others take it
+---@return string? message
 ---```lua
 ---assert(net.tool.interface "lo" == "lo" and net.tool.interface "1" == 1)
 ---```
 function convert.interface(word)
+  check.bytes("interface", 1, word)
+  if word == "" or word:find "\0" then return bad("interface", word, "a name such as lo, or an index") end
   return word:find "^%d+$" and math.tointeger(tonumber(word)) or word
 end
 
@@ -166,6 +178,7 @@ end
 ---assert(target.host == "::1" and target.port == 443)
 ---```
 function convert.target(word)
+  check.bytes("target", 1, word)
   local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
   if word == "" or word:find "[%c%s]" then return bad("target", word, FORM) end
   local path = word:match "^unix:(.+)$"

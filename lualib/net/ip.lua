@@ -97,7 +97,7 @@ local function legacyoption(options)
   if options == nil then return false end
   if type(options) ~= "table" then check.bad("parse", 2, "table", options) end
   for field, value in pairs(options) do
-    if field ~= "legacy" then check.bad("parse", 2, 'option "legacy"', field) end
+    if field ~= "legacy" then check.unknown("parse", 2, field) end
     if type(value) ~= "boolean" then check.bad("parse", 2, 'option "legacy": boolean', value) end
   end
   return options.legacy
@@ -524,11 +524,11 @@ end
 ---assert(tostring(net.ip.eui64("00:11:32:3c:c3:0b")) == "fe80::211:32ff:fe3c:c30b")
 ---```
 function ip.eui64(mac, network)
-  network = object("eui64", 2, network or "fe80::/64")
+  network = object("eui64", 2, network == nil and "fe80::/64" or network)
   if network.version ~= 6 or network.prefix > 64 then
     check.bad("eui64", 2, "IPv6 network of at most 64 bits", tostring(network))
   end
-  local id, err = require("net.mac").bytes(mac)
+  local id, err = check.call("eui64", require("net.mac").bytes, mac)
   if not id then return nil, err end
   if #id == 6 then id = id:sub(1, 3) .. "\xff\xfe" .. id:sub(4) end
   local lo = (">i8"):unpack(id) ~ 1 << 57

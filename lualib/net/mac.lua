@@ -9,7 +9,8 @@ local check = require "net.check"
 ---@field raw string the bytes
 local address = {}
 
----Hardware addresses of 6 bytes (EUI-48) or 8 (EUI-64).
+---Hardware addresses of 6 bytes (EUI-48) or 8 (EUI-64). `net.mac "00:11:32:3c:c3:0b"` is for addresses in
+---the script itself: text that is none raises.
 ---@class net.mac
 local mac = {}
 local meta = { __index = address, __name = "net.mac" }
@@ -107,7 +108,9 @@ function mac.format(bytes, style, upper)
   if getmetatable(bytes) == meta then bytes = bytes.raw end
   if type(bytes) ~= "string" then check.bad("format", 1, "string", bytes) end
   if not counted(#bytes) then check.bad("format", 1, "6 or 8 bytes", #bytes) end
-  return render(bytes, checkstyle(2, style), upper)
+  style = checkstyle(2, style)
+  check.boolean("format", 3, upper)
+  return render(bytes, style, upper)
 end
 
 ---The bytes.
@@ -127,7 +130,9 @@ end
 ---assert(net.mac.parse("00:11:32:3c:c3:0b"):format("bare") == "0011323cc30b")
 ---```
 function address:format(style, upper)
-  return render(self.raw, checkstyle(1, style), upper)
+  style = checkstyle(1, style)
+  check.boolean("format", 2, upper)
+  return render(self.raw, style, upper)
 end
 
 ---Whether it is the address of a group, broadcast included.
@@ -208,4 +213,9 @@ function meta.__le(a, b)
   return not before(rawof(b), rawof(a))
 end
 
-return mac
+-- net.mac "00:11:32:3c:c3:0b" is for literals: text that is none raises.
+return setmetatable(mac, { __call = function(_, text)
+  if getmetatable(text) == meta then return text end
+  local parsed = type(text) == "string" and mac.parse(text)
+  return parsed or check.bad("net.mac", 1, "hardware address", text)
+end })

@@ -2,6 +2,7 @@
 -- and the exit status. Where lines go is the business of net.tool.
 
 local clock = require("net.core.host").clock
+local check = require "net.check"
 local record = require "net.record"
 local text = require "net.text"
 
@@ -198,6 +199,7 @@ forms.json, forms["json-pretty"] = json, json
 ---assert(hints == "netlua tool: too late\n")
 ---```
 function output:warning(message)
+  check.bytes("warning", 1, message)
   self:flush()
   erase(self)
   self.toerr(("netlua %s: %s\n"):format(self.name, text.escape(message)))
@@ -210,6 +212,7 @@ end
 ---assert(hints == "or so\n")
 ---```
 function output:note(message)
+  check.bytes("note", 1, message)
   if self.quiet then return end
   self:flush()
   erase(self)
@@ -224,8 +227,8 @@ end
 
 ---Tells how far the work is: on standard error, if that is a terminal and the work takes longer than half a
 ---second. --progress says never, or always.
----@param done integer
----@param total? integer
+---@param done integer 0 or more
+---@param total? integer 0 or more
 ---@param message? string is escaped
 ---```lua
 ---local run = function(_, out) out:progress(3, 10, "hosts") end
@@ -233,6 +236,9 @@ end
 ---assert(hints:find "^tool 3/10  hosts")
 ---```
 function output:progress(done, total, message)
+  check.integer("progress", 1, done, 0, math.maxinteger)
+  if total ~= nil then check.integer("progress", 2, total, 0, math.maxinteger) end
+  if message ~= nil then check.bytes("progress", 3, message) end
   local now = net.now()
   if not wantsprogress(self, now) or now - (self.last or 0) < PERIOD then return end
   self.last = now
@@ -253,6 +259,7 @@ end
 ---assert(results == "\0\1")
 ---```
 function output:write(bytes)
+  check.bytes("write", 1, bytes)
   erase(self)
   local good, err = self.bytes(bytes)
   if err then return nil, err end
@@ -271,6 +278,8 @@ end
 ---assert(results:find '"target":"a","ok":true,"state":"open"')
 ---```
 function output:record(rec, since)
+  check.table("record", 1, rec)
+  check.timeout("record", 2, since)
   local elapsed = net.now() - (since or self.began)
   rec.v, rec.tool = record.VERSION, self.name
   rec.ts = rec.ts or record.timestamp(clock() - elapsed)
@@ -302,7 +311,7 @@ end
 ---@param target string?
 ---@param err net.error
 ---@param since? number as in record
----@param status? integer the exit status, where it is not that of the error
+---@param status? integer the exit status, 0 to 255, where it is not that of the error
 ---@param fields? table more of the record
 ---@return integer status
 ---```lua
@@ -312,6 +321,11 @@ end
 ---assert(status == 1 and hints:find "^netlua tool: 10.0.0.256: ")
 ---```
 function output:fail(target, err, since, status, fields)
+  if target ~= nil then check.bytes("fail", 1, target) end
+  check.error("fail", 2, err)
+  check.timeout("fail", 3, since)
+  if status ~= nil then check.integer("fail", 4, status, 0, 255) end
+  if fields ~= nil then check.table("fail", 5, fields) end
   status = status or require("net.tool").statusof(err)
   table.insert(self.statuses, status)
   local label = target and target .. ": " or ""
@@ -339,18 +353,20 @@ end
 ---assert(status == 2)
 ---```
 function output:usage(message)
+  check.bytes("usage", 1, message)
   self:warning(message)
   self.toerr(("try: netlua %s --help\n"):format(self.name))
   return 2
 end
 
 ---Sets the exit status.
----@param status integer
+---@param status integer 0 to 255
 ---@return integer status
 ---```lua
 ---assert(net.tool.call({ run = function(_, out) out:status(1) end }, {}) == 1)
 ---```
 function output:status(status)
+  check.integer("status", 1, status, 0, 255)
   self.statuses = { status }
   return status
 end
@@ -392,6 +408,8 @@ end
 ---assert(results == "1  1\n2  4\n")
 ---```
 function output:each(list, f)
+  check.table("each", 1, list)
+  check.callable("each", 2, f)
   local statuses, started, done = {}, 0, 0
   local scope <close> = net.scope()
   local function work()
@@ -424,6 +442,8 @@ end
 ---assert(results == '{"v":1,"tool":"tool","summary":{"lost":0,"sent":3}}\n' and hints == "")
 ---```
 function output:summary(fields, sentence)
+  check.table("summary", 1, fields)
+  if sentence ~= nil then check.bytes("summary", 2, sentence) end
   self.summed = true
   if not self.machine then return sentence and self:note(sentence) end
   if not self.args.summary or not self.form:find "^json" then return end

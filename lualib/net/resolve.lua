@@ -30,6 +30,7 @@ end
 
 local function checktext(name, arg, value)
   if type(value) ~= "string" then check.bad(name, arg, "string", value) end
+  if value:find("\0", 1, true) then check.bad(name, arg, "text without NUL bytes", value) end
 end
 
 local function checktimeout(name, arg, value)
@@ -72,8 +73,8 @@ end
 ---@async
 ---@param address string numeric
 ---@param port? integer|string 0 to 65535; 0 if absent
----@param flags? integer|string|string[] numerichost, numericserv, nofqdn, namereqd (no name is an error),
---- dgram (the service is one over UDP), idn; a number of NI_* constants, a name or a list of names
+---@param flags? integer|string|(integer|string)[] numerichost, numericserv, nofqdn, namereqd (no name is an
+--- error), dgram (the service is one over UDP), idn; a number of NI_* constants, a name or a list of them
 ---@param timeout? number seconds
 ---@return string? host name, or the address
 ---@return string|net.error service name or port, as text; err EAI_NONAME (namereqd), EAI_AGAIN, TIMEOUT

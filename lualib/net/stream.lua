@@ -11,6 +11,15 @@ local stream = {}
 ---@class net.listener
 local listener = {}
 
+-- A format of read, whose own message would come from here and not from the loop.
+local function checkformat(format)
+  if format == nil then return "l" end
+  local right = math.type(format) and math.tointeger(format) or type(format) == "string"
+    and format:find "^%*?[lLna]"
+  if not right then check.bad("lines", 1, '"l", "L", "n", "a" or a count', format) end
+  return format
+end
+
 ---Iterates over what `read(format)` returns. An unterminated last line is a line too.
 ---@async
 ---@param format? string|integer as in read; "l" if absent
@@ -25,7 +34,7 @@ local listener = {}
 ---```
 function stream:lines(format)
   check.class("lines", self, socket.stream, "net.stream")
-  if format == nil then format = "l" end
+  format = checkformat(format)
   return function()
     local piece, err = self:read(format)
     if piece ~= nil or err == nil then return piece end

@@ -54,6 +54,7 @@ end
 ---```
 function channel:send(value, timeout)
   if value == nil then check.bad("send", 1, "a value that is not nil", value) end
+  check.timeout("send", 2, timeout)
   local ok, late = turn(self.receivers, "send")
   if not ok then return nil, late end
   if self.closed then return nil, newerror("send", "CLOSED", "channel is closed") end
@@ -80,6 +81,7 @@ end
 ---assert(c:receive(1) == "hello")
 ---```
 function channel:receive(timeout)
+  check.timeout("receive", 1, timeout)
   local ok, late = turn(self.receivers, "receive")
   if not ok then return nil, late end
   if self.first <= self.last then
@@ -170,6 +172,7 @@ end
 ---assert(not one:acquire(0))
 ---```
 function semaphore:acquire(timeout)
+  check.timeout("acquire", 1, timeout)
   local ok, late = turn(self.waiters, "acquire")
   if not ok then return nil, late end
   if self.free > 0 then
@@ -225,6 +228,7 @@ end
 ---assert(select(2, e:wait(0)).code == "TIMEOUT")
 ---```
 function event:wait(timeout)
+  check.timeout("wait", 1, timeout)
   local ok, late = turn(self.waiters, "wait")
   if not ok then return nil, late end
   if self.happened then return true end

@@ -9,7 +9,7 @@ local task = {}
 ---Calls `f(...)` under a deadline: every wait inside returns `nil, err` TIMEOUT once it has passed, and
 ---tasks that f spawned in scopes of its own are canceled.
 ---@async
----@param seconds number from now; 0 to 2^53
+---@param seconds number? from now; 0 to 2^53; nil: no deadline of its own
 ---@param f function
 ---@param ... any its arguments
 ---@return any ... what f returns
@@ -18,8 +18,9 @@ local task = {}
 ---assert(not ok and err.code == "TIMEOUT")
 ---```
 function task.timeout(seconds, f, ...)
+  check.timeout("timeout", 1, seconds)
   check.callable("timeout", 2, f)
-  local scope <close> = check.call("timeout", core.scope, { timeout = seconds }) -- luacheck: ignore scope
+  local scope <close> = core.scope { timeout = seconds } -- luacheck: ignore scope
   return f(...)
 end
 

@@ -2,6 +2,7 @@
 -- the exit status.
 
 local host = require "net.core.host"
+local check = require "net.check"
 local commandline = require "net.commandline"
 local convert = require "net.convert"
 local output = require "net.output"
@@ -22,7 +23,7 @@ local tool = {}
 ---@field common? string[] groups of common options: "net" or its parts "family", "time" and "source";
 --- "targets" or its parts "file" and "parallel"; "repeat"
 ---@field columns? string[] fields of records, in the order in which rows have them
----@field human? fun(record: table, args: table): any[]? the row that a person sees; without it, the columns
+---@field human? fun(record: table, args: table): table? the row that a person sees; without it, the columns
 ---@field examples? string[] command lines, without "netlua"
 ---@field notes? string what its help says beside the options
 ---@field needs? string the name of a target, where there must be one
@@ -71,6 +72,7 @@ end
 ---assert(net.tool.statusof(err) == 6)
 ---```
 function tool.statusof(err)
+  check.error("statusof", 1, err)
   if err.op == "connect" and err.kind == "reset" then return 7 end
   local sending, status = SENDING[err.op] or false, 1
   for _, row in ipairs(tool.statuses) do
@@ -203,6 +205,7 @@ end
 ---assert(net.tool.load "nosuch" == nil)
 ---```
 function tool.load(name)
+  check.text("load", 1, name)
   local chunk = host.loadtool(name)
   return chunk and chunk()
 end
@@ -218,10 +221,31 @@ function tool.names()
   return names
 end
 
+local function named(caller, name)
+  check.text(caller, 1, name)
+  return tool.load(name) or check.bad(caller, 1, "name of a tool", name)
+end
+
+local FIELDS = {
+  summary = "string", run = "function", options = "function", common = "table", columns = "table",
+  human = "function", examples = "table", notes = "string", needs = "string", usage = "string",
+}
+
+local function checkspec(caller, spec)
+  if type(spec) ~= "table" then check.bad(caller, 1, "tool, by name or as a table,", spec) end
+  for field, value in pairs(spec) do
+    local kind = FIELDS[field]
+    if not kind then check.unknown(caller, 1, field) end
+    local good = type(value) == kind and not (kind == "string" and value:find("\0", 1, true))
+    if not good then check.bad(caller, 1, ("option %q: %s"):format(field, kind), value) end
+  end
+  if not spec.run then check.bad(caller, 1, 'option "run": function', nil) end
+end
+
 ---Runs a tool within this program, and keeps what it says or hands it on at once.
 ---@async
 ---@param spec string|net.tool.spec name of a tool of the program, or one of your own
----@param words string[] its words
+---@param words string[] its words; none is empty
 ---@param write? fun(text: string) is called with what it writes to standard output
 ---@param warn? fun(text: string) is called with what it writes to standard error
 ---@return integer status
@@ -233,8 +257,10 @@ end
 ---```
 function tool.call(spec, words, write, warn)
   local name = type(spec) == "string" and spec or "tool"
-  if name == spec then spec = tool.load(name) end
-  if type(spec) ~= "table" then error("bad argument #1 to 'call' (no tool " .. name .. ")", 2) end
+  if name == spec then spec = named("call", name) else checkspec("call", spec) end
+  check.texts("call", 2, words)
+  if write ~= nil then check.callable("call", 3, write) end
+  if warn ~= nil then check.callable("call", 4, warn) end
   local keepout, out = keeper()
   local keeperr, err = keeper()
   local streams = captured(write or keepout, warn or keeperr)
@@ -251,7 +277,8 @@ end
 ---net.tool.run("inet", "10.0.0.0/8", "--output", "/dev/null")
 ---```
 function tool.run(name, ...)
-  local spec, words = tool.load(name), { ... }
+  local spec, words = named("run", name), { ... }
+  check.texts("run", 2, words)
   local status
   if spec.usage then
     status = runplain(name, spec, words)

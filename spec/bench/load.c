@@ -12,21 +12,16 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "server.h"
 
 #define LINE_BYTES 64
 #define HOLD_BYTES 2  /* one byte and the newline */
@@ -34,11 +29,8 @@
 #define EVENT_BATCH 256
 #define SPARE_FDS 64    /* what a process needs beside its connections */
 #define TIMEOUT_S 60    /* the whole run */
-#define STOP_MS 2000    /* from SIGTERM to SIGKILL */
-#define STABLE_MS 200   /* a reading that has not moved for this long has settled */
 #define SETTLE_MS 10000 /* the longest wait for a reading to settle */
 #define POLL_MS 10
-#define SIGNALS 4
 
 enum mode { MODE_ECHO, MODE_IDLE, MODE_HOLD };
 
@@ -56,117 +48,7 @@ struct connection {
   char line[LINE_BYTES]; /* differs between connections, so mixed-up replies are noticed */
 };
 
-static volatile sig_atomic_t server_pid = 0;
-
-/* --- Failure ------------------------------------------------------------------------------ */
-
-/* The server leads its own process group, so that a server behind a wrapper goes too. */
-static void kill_server (void) {
-  if (server_pid > 0) {
-    kill(-server_pid, SIGKILL);
-    waitpid(server_pid, NULL, 0);
-  }
-}
-
-static void on_signal (int number) {
-  static const char late[] = "load: timed out\n", ended[] = "load: interrupted\n";
-  kill_server();
-  ssize_t ignored = number == SIGALRM ? write(STDERR_FILENO, late, sizeof late - 1)
-                                      : write(STDERR_FILENO, ended, sizeof ended - 1);
-  (void)ignored;
-  _exit(EXIT_FAILURE);
-}
-
-__attribute__((noreturn, format(printf, 1, 2))) static void fail (const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  fputs("load: ", stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
-  va_end(args);
-  kill_server();
-  exit(EXIT_FAILURE);
-}
-
-/* --- Time --------------------------------------------------------------------------------- */
-
-static double now (void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void sleep_ms (long ms) {
-  struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-  nanosleep(&time, NULL);
-}
-
-/* --- What /proc says of the server -------------------------------------------------------- */
-
-static DIR *open_proc (const char *name) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/%s", (int)server_pid, name);
-  DIR *directory = opendir(path);
-  if (directory == NULL) fail("%s: %s", path, strerror(errno));
-  return directory;
-}
-
-/* Nanoseconds on a processor, all threads together. */
-static long read_cpu (void) {
-  DIR *tasks = open_proc("task");
-  long total = 0;
-  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-    char path[sizeof entry->d_name + 64];
-    long time = 0;
-    if (entry->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)server_pid, entry->d_name);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) continue; /* the thread may just have ended */
-    if (fscanf(file, "%ld", &time) == 1) total += time;
-    fclose(file);
-  }
-  closedir(tasks);
-  if (total == 0) fail("no processor time in /proc/%d/task/*/schedstat", (int)server_pid);
-  return total;
-}
-
-/* Resident bytes. */
-static long read_rss (void) {
-  char path[64], line[256];
-  long kib = -1;
-  snprintf(path, sizeof path, "/proc/%d/status", (int)server_pid);
-  FILE *file = fopen(path, "r");
-  if (file == NULL) fail("%s: %s", path, strerror(errno));
-  while (kib < 0 && fgets(line, sizeof line, file) != NULL) {
-    if (sscanf(line, "VmRSS: %ld kB", &kib) != 1) kib = -1;
-  }
-  fclose(file);
-  if (kib < 0) fail("no VmRSS in %s", path);
-  return kib * 1024;
-}
-
-/* Open descriptors. */
-static long read_fds (void) {
-  DIR *fds = open_proc("fd");
-  long count = 0;
-  for (struct dirent *entry; (entry = readdir(fds)) != NULL;) count += entry->d_name[0] != '.';
-  closedir(fds);
-  return count;
-}
-
-/* Reads until the value has stayed the same for a while, or time is up. */
-static long settle (long (*reading)(void)) {
-  long value = reading();
-  for (long waited = 0, same = 0; same < STABLE_MS && waited < SETTLE_MS; waited += POLL_MS) {
-    sleep_ms(POLL_MS);
-    long next = reading();
-    same = next == value ? same + POLL_MS : 0;
-    value = next;
-  }
-  return value;
-}
-
-/* --- The server --------------------------------------------------------------------------- */
+/* --- Connections -------------------------------------------------------------------------- */
 
 static void raise_fd_limit (int connections) {
   struct rlimit limit;
@@ -178,74 +60,6 @@ static void raise_fd_limit (int connections) {
          (unsigned long long)limit.rlim_cur);
   }
 }
-
-/* The load runs on the first processor it may use and the server on the second, so that they
- * neither move about nor take turns. With only one processor they have to share it. */
-static void pin (int second) {
-  cpu_set_t allowed, chosen;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
-  for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-    if (!CPU_ISSET(cpu, &allowed) || second-- > 0) continue;
-    CPU_ZERO(&chosen);
-    CPU_SET(cpu, &chosen);
-    sched_setaffinity(0, sizeof chosen, &chosen);
-    return;
-  }
-}
-
-static void run_command (char **command, const int *out) {
-  pin(1);
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  dup2(out[1], STDOUT_FILENO);
-  close(out[0]);
-  close(out[1]);
-  execvp(command[0], command);
-  fprintf(stderr, "load: %s: %s\n", command[0], strerror(errno));
-  _exit(127);
-}
-
-/* Returns the port. The pipe stays open, so that the server may print more. */
-static in_port_t start_server (char **command) {
-  int out[2];
-  char line[32];
-  size_t used = 0;
-  if (pipe(out) != 0) fail("pipe: %s", strerror(errno));
-  pid_t pid = fork();
-  if (pid < 0) fail("fork: %s", strerror(errno));
-  if (pid == 0) run_command(command, out);
-  pin(0);
-  setpgid(pid, pid); /* in both processes, as either may come first */
-  server_pid = pid;
-  close(out[1]);
-  while (used < sizeof line - 1 && read(out[0], line + used, 1) == 1 && line[used] != '\n') used++;
-  int ended = line[used] == '\n';
-  line[used] = '\0';
-  char *rest;
-  long port = strtol(line, &rest, 10);
-  if (!ended || *rest != '\0' || port <= 0 || port > 65535) fail("%s: no port", command[0]);
-  return (in_port_t)port;
-}
-
-static void stop_server (void) {
-  pid_t pid = server_pid;
-  int status;
-  if (waitpid(pid, &status, WNOHANG) == pid) {
-    server_pid = 0;
-    fail("the server ended by itself, wait status %d", status);
-  }
-  kill(-pid, SIGTERM);
-  for (long waited = 0; waited < STOP_MS; waited += POLL_MS) {
-    if (waitpid(pid, &status, WNOHANG) == pid) {
-      server_pid = 0;
-      return;
-    }
-    sleep_ms(POLL_MS);
-  }
-  kill_server();
-}
-
-/* --- Connections -------------------------------------------------------------------------- */
 
 static void connect_one (struct connection *conn, int index, size_t length, in_port_t port) {
   struct sockaddr_in address = {
@@ -342,24 +156,17 @@ static void exchange (int poll, struct connection *conns, int count, long reques
   }
 }
 
-/* The time of a running thread is only brought up to date now and then: let the server go to
- * sleep first. */
-static long read_cpu_at_rest (void) {
-  sleep_ms(POLL_MS);
-  return read_cpu();
-}
-
 static void measure_echo (const struct options *options, struct connection *conns) {
   long warm_up = options->requests / 10;
   if (warm_up < 2L * options->connections) warm_up = 2L * options->connections;
   int poll = watch_all(conns, options->connections);
   exchange(poll, conns, options->connections, warm_up);
-  long cpu = read_cpu_at_rest();
+  long cpu = read_cpu();
   double start = now();
   exchange(poll, conns, options->connections, options->requests);
   double elapsed = now() - start;
-  cpu = read_cpu_at_rest() - cpu;
-  if (cpu <= 0) fail("process %d took no time: is it a wrapper?", (int)server_pid);
+  cpu = read_cpu() - cpu;
+  if (cpu <= 0) fail("the server took no time: is it a wrapper?");
   close(poll);
   printf("mode=echo connections=%d requests=%ld cpu_ns_per_request=%.0f requests_per_s=%.0f\n",
          options->connections, options->requests, (double)cpu / (double)options->requests,
@@ -390,7 +197,7 @@ static void measure_hold (const struct options *options, struct connection *conn
 static void run (const struct options *options) {
   struct connection *conns = calloc((size_t)options->connections, sizeof *conns);
   if (conns == NULL) fail("out of memory");
-  in_port_t port = start_server(options->command);
+  in_port_t port = start_server(options->command, TIMEOUT_S);
   if (options->mode != MODE_ECHO) prime(port);
   long before = options->mode == MODE_IDLE ? settle(read_rss) : read_fds();
   size_t length = options->mode == MODE_HOLD ? HOLD_BYTES : LINE_BYTES;
@@ -403,14 +210,6 @@ static void run (const struct options *options) {
 }
 
 /* --- Command line ------------------------------------------------------------------------- */
-
-static long parse_count (const char *text) {
-  char *rest;
-  errno = 0;
-  long value = strtol(text, &rest, 10);
-  if (errno != 0 || *rest != '\0' || value < 1 || value > 1000000000) fail("bad number: %s", text);
-  return value;
-}
 
 static enum mode parse_mode (const char *text) {
   if (strcmp(text, "echo") == 0) return MODE_ECHO;
@@ -429,10 +228,6 @@ int main (int argc, char **argv) {
   }
   if (optind == argc) fail("no server command");
   options.command = argv + optind;
-  struct sigaction action = {.sa_handler = on_signal};
-  const int signals[SIGNALS] = {SIGALRM, SIGINT, SIGTERM, SIGHUP};
-  for (int i = 0; i < SIGNALS; i++) sigaction(signals[i], &action, NULL);
-  alarm(TIMEOUT_S);
   raise_fd_limit(options.connections);
   run(&options);
   return EXIT_SUCCESS;

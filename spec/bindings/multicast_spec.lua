@@ -77,6 +77,22 @@ describe("join", function()
     assert.equal("TIMEOUT", select(2, second:recv(100, 0)).code)
   end)
 
+  it("takes an empty datagram for data, and the largest one whole", function()
+    local s <close>, port = member("224.1.1.1", { interface = "lo" })
+    local out <close> = sender "lo"
+    local largest = ("x"):rep(65507)
+    assert(s:setsockopt("SO_RCVBUF", 200000))
+
+    assert.equal(0, out:sendto("", "224.1.1.1", port))
+    assert.equal(65507, out:sendto(largest, "224.1.1.1", port))
+    local sent, err = out:sendto(largest .. "x", "224.1.1.1", port)
+
+    assert.is_nil(sent)
+    assert.equal("EMSGSIZE", err.code)
+    assert.equal("", (s:recvfrom(100, 5)))
+    assert.is_true(largest == s:recvfrom(65536, 5))
+  end)
+
   it("hears one source only where one is named", function()
     local s <close>, port = member("232.1.1.1", { interface = "lo", source = "127.0.0.2" })
     local wrong <close> = sender "lo"
@@ -293,6 +309,26 @@ describe("multicast on a network", function()
     assert.matches("^over\tv1\nnet.datagram", out)
   end)
 
+  it("of one link goes where the zone says, or the interface", function()
+    local out = isolated [[
+      local s <close> = assert(net.udp { family = "inet6" })
+      assert(s:bind("::", 0))
+      assert(s:join("ff02::77", { interface = "v0" }))
+      local _, port = s:getsockname()
+      local zoned <close> = assert(net.udp())
+      local set <close> = assert(net.udp { family = "inet6" })
+      assert(zoned:sendto("zone", "ff02::77%v0", port))
+      print((s:recv(100, 5)))
+      assert(set:interface "v0")
+      assert(set:sendto("interface", "ff02::77", port))
+      print((s:recv(100, 5)))
+      print(select(2, zoned:sendto("x", "ff02::77%nope", port)).code)
+    ]]
+    if not out then return end
+
+    assert.equal("zone\ninterface\nEAI_NONAME\n", out)
+  end)
+
   it("comes back to members on the sending interface only with the loop", function()
     local out = isolated [[
       local s <close> = assert(net.udp { family = "inet" })
@@ -320,5 +356,21 @@ describe("multicast on a network", function()
     if not out then return end
 
     assert.equal("ENODEV\n", out)
+  end)
+end)
+
+describe("an interface among the options", function()
+  -- The message counted the place of the value in the call as an argument of its own.
+  it("that is wrong is named as that option", function()
+    local s <close> = assert(net.udp())
+
+    for _, value in ipairs { -1, 1 << 31, 1.5, true, {}, "lo\0" } do
+      local options = { interface = value }
+      assert.matches("#2 to 'join' %(option \"interface\": .* expected, got ",
+        message(function() s:join("224.1.1.1", options) end))
+      assert.matches("#2 to 'leave' %(option \"interface\": .* expected, got ",
+        message(function() s:leave("224.1.1.1", options) end))
+    end
+    assert.matches('option "interface"', message(s.sendmsg, s, "x", { interface = true }))
   end)
 end)

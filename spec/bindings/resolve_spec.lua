@@ -387,6 +387,7 @@ describe("services and protocols", function()
     assert.error_matches(function() net.getservbyname "a\0" end, "NUL")
     assert.error_matches(function() net.getservbyname("http", "tcp\0") end, "NUL")
     assert.error_matches(function() net.getprotobyname() end, "string expected")
+    assert.error_matches(function() net.getfqdn "a\0b" end, "#1 to 'getfqdn'.*NUL")
   end)
 end)
 

@@ -48,6 +48,18 @@ describe("net.connect", function()
     assert.same({ server.host, server.port }, { s:getpeername() })
   end)
 
+  it("does not wait for a server of this host, which answers at once", function()
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local others = 0
+    net.sleep(0)
+    local other = net.spawn(function() others = others + 1 end)
+
+    local s <close> = assert(net.connect(server:getsockname())) -- luacheck: ignore s
+
+    assert.equal(0, others)
+    other:join()
+  end)
+
   it("connects to a name", function()
     local server <close> = peer.echo()
 

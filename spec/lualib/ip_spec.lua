@@ -70,6 +70,7 @@ describe("net.ip.parse", function()
     end
     assert.error_matches(function() ip.parse() end, "#1 to 'parse'.*string expected")
     assert.error_matches(function() ip.parse("::", { legasy = true }) end, "#2 to 'parse'.*legasy")
+    assert.error_matches(function() ip.parse("::", { old = true }) end, '#2 to .parse.*unknown option "old"')
     assert.error_matches(function() ip.parse("::", { legacy = 1 }) end, "#2 to 'parse'.*boolean expected")
     assert.error_matches(function() ip.parse("::", 5) end, "#2 to 'parse'.*table expected")
   end)
@@ -313,7 +314,7 @@ describe("names and hardware addresses", function()
     for _, network in ipairs { "fe80::/65", "fe80::", "10.0.0.0/8", "x", 5 } do
       assert.error_matches(function() ip.eui64("00:11:32:3c:c3:0b", network) end, "#2 to 'eui64'")
     end
-    assert.error_matches(function() ip.eui64(5) end, "hardware address expected")
+    assert.error_matches(function() ip.eui64(5) end, "#1 to 'eui64' %(hardware address expected")
   end)
 
   it("sort lists of objects and texts", function()

@@ -75,6 +75,29 @@ describe("net.mac.format", function()
   end)
 end)
 
+describe("net.mac with a literal", function()
+  it("gives the address, or raises", function()
+    local m = mac "00:11:32:3c:c3:0b"
+
+    assert.equal(BYTES, m:bytes())
+    assert.equal(m, mac(m))
+    for _, wrong in ipairs { "00:11", "", 5, {} } do
+      assert.error_matches(function() return mac(wrong) end, "to 'net.mac' %(hardware address expected, got ")
+    end
+  end)
+end)
+
+describe("capital letters", function()
+  it("are asked for with a boolean", function()
+    for _, wrong in ipairs { 1, "upper" } do
+      assert.error_matches(function() return mac.format(BYTES, "dash", wrong) end,
+        "#3 to 'format' %(boolean expected, got")
+      assert.error_matches(function() return mac.parse("0011323cc30b"):format("dash", wrong) end,
+        "#2 to 'format' %(boolean expected")
+    end
+  end)
+end)
+
 describe("a hardware address", function()
   it("tells its bits", function()
     local rows = { -- text, group, local

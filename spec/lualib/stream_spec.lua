@@ -89,7 +89,11 @@ describe("lines", function()
   it("raise for a format that is none", function()
     local _ <close>, s = pair()
 
-    assert.is_false(pcall(function() return s:lines("x")() end))
+    for _, wrong in ipairs { "x", "", 1.5, true } do
+      -- The message named the library's line and `read`.
+      assert.error_matches(function() s:lines(wrong) end,
+        "bad argument #1 to 'lines' %(.* expected, got ")
+    end
   end)
 
   it("of a closed stream raise CLOSED", function()

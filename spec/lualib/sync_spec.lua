@@ -7,6 +7,30 @@ local function refused(call)
   assert.matches("sync_spec.lua:%d+: bad argument", err)
 end
 
+describe("a timeout that is none", function()
+  -- Where nothing had to be waited for, it went unnoticed.
+  for name, call in pairs {
+    send = function(t) return net.channel(1):send(1, t) end,
+    receive = function(t)
+      local c = net.channel(1)
+      c:send(1)
+      return c:receive(t)
+    end,
+    acquire = function(t) return net.semaphore(1):acquire(t) end,
+    wait = function(t)
+      local e = net.event()
+      e:set()
+      return e:wait(t)
+    end,
+  } do
+    it("raises in " .. name .. ", even where no wait is needed", function()
+      for _, wrong in ipairs { -1, 0 / 0, 1 / 0, "1", true } do
+        assert.error_matches(function() call(wrong) end, "to '" .. name .. "' %(seconds, .* expected, got ")
+      end
+    end)
+  end
+end)
+
 describe("a channel without capacity", function()
   it("hands a value from a waiting sender to a receiver", function()
     local c = net.channel()

@@ -75,7 +75,8 @@ return { summary = "old", usage = "WORD",
     assert.equal("", hints)
     assert.equal(4, (tool.call({ run = function() return 4 end }, {})))
     assert.equal(2, (tool.call("inet", { "--nosuch" })))
-    assert.error(function() tool.call("nosuch", {}) end, "bad argument #1 to 'call' (no tool nosuch)")
+    assert.error(function() tool.call("nosuch", {}) end,
+      "bad argument #1 to 'call' (name of a tool expected, got \"nosuch\")")
   end)
 
   it("leaves the words of a call as they were", function()

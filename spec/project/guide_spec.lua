@@ -77,8 +77,10 @@ local function script(block)
 end
 
 -- Nothing in these may be left out when a chapter is renamed.
-local CHAPTERS = { "first-script", "waiting", "streams", "servers", "datagrams", "names", "addresses",
-  "options", "multicast", "select", "errors", "command-line", "tools" }
+local CHAPTERS = {
+  "first-script", "waiting", "streams", "servers", "datagrams", "names", "reverse", "addresses", "bytes",
+  "options", "timeouts", "shutdown", "multicast", "select", "errors", "command-line", "tools",
+}
 
 local pages = { "README.md" }
 for _, name in ipairs(CHAPTERS) do pages[#pages + 1] = "docs/guide/" .. name .. ".md" end

@@ -152,7 +152,7 @@ local numbers = {
   end },
   { "net.udp", "#1 to 'udp'", net.udp },
   { "net.sleep", "#1 to 'sleep'", briefly(net.sleep) },
-  { "net.timeout", "\"timeout\"", function(v) return net.timeout(v, tostring, 1) end },
+  { "net.timeout", "#1 to 'timeout'", function(v) return net.timeout(v, tostring, 1) end },
   { "net.timeout's function", "#2 to 'timeout'", function(v)
     return net.timeout(1, v ~= print and v or nil)
   end },
@@ -396,6 +396,19 @@ describe("a timeout", function()
       assert.matches("(seconds, a number from 0 to 2^53, expected, got ", err, 1, true)
     end)
   end
+end)
+
+describe("the value of an option", function()
+  it("is shown as what it is: text in quotes, and no more than a piece of it", function()
+    for _, case in ipairs { { "1", 'got "1"' }, { 1.5, "got 1.5" }, { true, "got true" },
+      { ("x"):rep(300), ("x"):rep(60) .. '..."' } } do
+      local ok, err = pcall(net.udp, { rcvbuf = case[1] })
+
+      assert.is_false(ok)
+      assert.matches(case[2] .. ")", err, 1, true)
+      assert.is_true(#err < 300)
+    end
+  end)
 end)
 
 describe("an option table", function()

@@ -37,6 +37,17 @@ describe("a datagram socket without a family", function()
     assert.is_true(s:getsockopt "SO_TIMESTAMPNS")
   end)
 
+  it("reaches IPv4 once it has become IPv6", function()
+    local server <close> = assert(net.udp())
+    local s <close> = assert(net.udp())
+    assert(server:bind("127.0.0.1", 0))
+    assert(s:bind("::", 0))
+
+    assert(s:sendto("x", server:getsockname()))
+
+    assert.equal("x", (server:recvfrom(10, 5)))
+  end)
+
   it("has a family from its first address on", function()
     local s <close> = assert(net.udp())
     assert(s:bind("127.0.0.1", 0))

@@ -672,6 +672,30 @@ describe("a stream without a connection", function()
   end)
 end)
 
+describe("a connection that was reset", function()
+  it("has nothing left to shut down, and still says that it was reset", function()
+    local _ <close>, s, other = connected.tcp()
+    connected.reset(other, s)
+    assert(net.poll({ { s, "r" } }, 5)) -- it has come
+
+    local done, err = s:shutdown "w"
+
+    assert.is_nil(done)
+    assert.equal("ENOTCONN", err.code)
+    assert.equal("ECONNRESET", select(2, s:recv(1, 5)).code)
+  end)
+
+  it("by a peer that left input unread gives what the peer sent before", function()
+    local _ <close>, s, other = connected.tcp()
+    assert(s:write "never read")
+    assert(other:write "reply")
+    assert(other:close())
+
+    assert.equal("reply", s:read(5))
+    assert.equal("ECONNRESET", select(2, s:recv(1, 5)).code)
+  end)
+end)
+
 describe("a broken pipe", function()
   it("does not end the program", function()
     local out, _, status = netlua.run [[
