@@ -343,6 +343,7 @@ bool nl_number (const struct rtattr *a, uint32_t *number); /* false: no attribut
 void nl_addattribute (struct nlmsghdr *m, unsigned short type, const void *data, size_t length);
 /* An address whose zone is that interface where it is link-local. False: no address of that family. */
 bool nl_toaddress (const struct rtattr *a, int family, unsigned index, nl_address *to);
+void nl_append (lua_State *L); /* [-1, +0, m] to the list below it */
 /* Fields of the table on top; a field stays absent where there is no attribute, or one of another size. */
 void nl_settext (lua_State *L, const char *name, const struct rtattr *a);   /* [-0, +0, m] */
 void nl_setnumber (lua_State *L, const char *name, const struct rtattr *a); /* [-0, +0, m] */
