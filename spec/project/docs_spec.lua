@@ -48,6 +48,7 @@ end
 local function liveclasses()
   local socket = require "net.core.socket"
   local scope <close> = net.scope()
+  local watch <close> = assert(net.watch_links())
   local function methods(object) return getmetatable(object).__index end
   return {
     ["net"] = livenet(),
@@ -65,6 +66,7 @@ local function liveclasses()
     ["net.ip.address"] = methods(net.ip "127.0.0.1"),
     ["net.mac"] = net.mac,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
+    ["net.linkwatch"] = methods(watch),
   }
 end
 
@@ -262,6 +264,9 @@ describe("the option classes", function()
       local s <close> = assert(net.udp())
       return s:recvmsg(1, 0, options)
     end,
+    ["net.local_addresses.options"] = net.local_addresses,
+    ["net.route.options"] = function(options) return net.route("127.0.0.1", options) end,
+    ["net.neighbors.options"] = net.neighbors,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 
