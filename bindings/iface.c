@@ -314,7 +314,7 @@ static int iface_speed (lua_State *L) {
   if (fd < 0) return nl_errno(L, "getlink", errno);
   int result = ioctl(fd, SIOCETHTOOL, &r);
   (void)close(fd); /* nothing useful can be done with its error */
-  uint32_t speed = ethtool_cmd_speed(&command);
+  uint32_t speed = (uint32_t)command.speed_hi << 16 | command.speed;
   if (result < 0 || speed == 0 || speed == (uint32_t)SPEED_UNKNOWN || speed == UINT16_MAX) return nl_eof(L);
   lua_pushinteger(L, speed);
   return 1;
@@ -403,7 +403,7 @@ static int iface_drop (lua_State *L) {
   watch *w = nl_check(L, 1, &watch_class);
   if (!w->handle.base.open) return nl_closed(L, "read");
   w->unread = false;
-  while (nl_netlinkreceive(&w->netlink) == 0 || errno == ENOBUFS) continue;
+  while (nl_netlinkreceive(&w->netlink) == 0 || errno == ENOBUFS || errno == EBADMSG) continue;
   if (errno != EAGAIN) return nl_errno(L, "read", errno);
   lua_pushboolean(L, 1);
   return 1;

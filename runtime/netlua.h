@@ -323,8 +323,8 @@ typedef struct nl_netlink { /* a socket of NETLINK_ROUTE and the datagram that c
   size_t size, length, at;
 } nl_netlink;
 
-/* [-0, +0, m] adds what a message says to the table on top */
 typedef void nl_visit (lua_State *L, const struct nlmsghdr *m, void *context);
+/* [-0, +0, m] adds what a message says to the table on top */
 
 int nl_netlinkopen (nl_netlink *n, uint32_t groups);   /* 0, or -1 with errno: nothing to close */
 void nl_netlinkclose (nl_netlink *n);                  /* the socket, and the memory */

@@ -31,6 +31,7 @@ local states = setmetatable({}, { __mode = "k" })
 -- watch -> {links, names, addresses: by index; queue, first; stale: to be read anew}
 
 local LINKFIELDS = { "mtu", "mac", "master", "parent", "type", "kind" }
+local LOSSES = { ENOBUFS = true, EBADMSG = true }
 local STATEFIELDS = { "up", "operstate", "flags" } -- of a link that goes on running, or not running
 local ADDRESSFIELDS = { "broadcast", "scope", "label", "flags" }
 
@@ -171,7 +172,7 @@ end
 local function take(watch, state, timeout)
   if state.stale then return recover(watch, state) end
   local changes, err = core.receive(watch, timeout)
-  if not changes and err.code ~= "ENOBUFS" then return nil, err end
+  if not changes and not LOSSES[err.code] then return nil, err end
   state.stale = true
   if not changes then return recover(watch, state) end
   for _, change in ipairs(changes) do apply(state, change) end
