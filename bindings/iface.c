@@ -409,6 +409,13 @@ static int iface_drop (lua_State *L) {
   return 1;
 }
 
+/* pending(watch, boolean): whether there are events left, for select */
+static int iface_pending (lua_State *L) {
+  watch *w = nl_check(L, 1, &watch_class);
+  w->handle.pending = lua_toboolean(L, 2);
+  return 0;
+}
+
 /* limit(watch) -> what settimeout has set, or nil */
 static int iface_limit (lua_State *L) {
   const watch *w = nl_check(L, 1, &watch_class);
@@ -418,11 +425,17 @@ static int iface_limit (lua_State *L) {
 }
 
 int luaopen_net_iface (lua_State *L) {
-  static const luaL_Reg functions[] = {{"links", iface_links},     {"addresses", iface_addresses},
-                                       {"speed", iface_speed},     {"index", iface_index},
-                                       {"name", iface_name},       {"open", iface_open},
-                                       {"receive", iface_receive}, {"drop", iface_drop},
-                                       {"limit", iface_limit},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"links", iface_links},
+                                       {"addresses", iface_addresses},
+                                       {"speed", iface_speed},
+                                       {"index", iface_index},
+                                       {"name", iface_name},
+                                       {"open", iface_open},
+                                       {"receive", iface_receive},
+                                       {"drop", iface_drop},
+                                       {"pending", iface_pending},
+                                       {"limit", iface_limit},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   nl_pushclass(L, &watch_class);
   lua_setfield(L, -2, "class");

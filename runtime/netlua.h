@@ -158,6 +158,7 @@ typedef struct nl_handle { /* an object with a descriptor */
   int fd;
   double timeout; /* seconds for each call that has none of its own */
   bool polled;    /* a poller holds it, or did */
+  bool pending;   /* more than the kernel knows of is there to be read: select must not wait for it */
   nl_watch side[2];
 } nl_handle;
 

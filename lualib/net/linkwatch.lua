@@ -8,8 +8,8 @@ local task = require "net.core.task"
 local check = require "net.check"
 
 ---Changes of the machine's interfaces and addresses. As a function it is an iterator that raises what `read`
----fails with, other than CLOSED. One task at a time may read. It is ready for net.select when the kernel has
----told something, which need not be news.
+---fails with, other than CLOSED. One task at a time may read. It is ready for net.select when events are left
+---or the kernel has told something, which need not be news.
 ---@class net.linkwatch
 local linkwatch = {}
 
@@ -207,6 +207,7 @@ function linkwatch:read(timeout)
   if not self:fileno() then return nil, newerror("read", "CLOSED") end
   while true do
     local event = nextevent(state)
+    core.pending(self, state.queue[state.first] ~= nil)
     if event then return event end
     local ok, err = take(self, state, deadline and math.max(deadline - task.now(), 0))
     if not ok then return nil, err end

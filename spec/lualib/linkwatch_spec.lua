@@ -167,14 +167,18 @@ describe("net.watch_links", function()
       sh("ip -batch " .. name)
       os.remove(name)
       local first, counts, others = watch:read(5).event, { address_added = 0 }, {}
+      local ready = #net.select({ watch }, nil, nil, 0)
       for event in function() return (watch:read(0)) end do
         counts[event.event] = (counts[event.event] or 0) + 1
         if event.event ~= "address_added" then others[#others + 1] = shown(event) end
       end
+      ready = ready .. #net.select({ watch }, nil, nil, 0)
       sh "ip link del br9"
-      answer { first = first, added = counts.address_added, others = others, after = collect(watch, 1) }]])
+      answer { first = first, ready = ready, added = counts.address_added, others = others,
+        after = collect(watch, 1) }]])
 
     assert.equal("lost", got.first)
+    assert.equal("10", got.ready) -- before and after the rest was read
     assert.equal(6000, got.added)
     assert.same({ "added br9", "address_removed v0  192.0.2.1", "removed br0" }, sorted(got.others))
     assert.same({ "removed br9" }, got.after)
