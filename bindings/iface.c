@@ -204,7 +204,7 @@ static int iface_links (lua_State *L) {
   r.whole.body.link.ifi_index = index;
   if (index == 0) r.header.nlmsg_flags = NLM_F_DUMP;
   nl_addattribute(&r.header, IFLA_EXT_MASK, &mask, sizeof mask);
-  return nl_netlinkask(L, "getlink", &r.header, addlink, NULL);
+  return nl_netlinkask(L, "interfaces", &r.header, addlink, NULL);
 }
 
 /* ---- addresses */
@@ -298,7 +298,7 @@ static void addaddress (lua_State *L, const struct nlmsghdr *m, void *context) {
 /* addresses() -> {address, ...} | nil, err: those of all interfaces */
 static int iface_addresses (lua_State *L) {
   request r = {.header = {NLMSG_LENGTH(sizeof r.whole.body.address), RTM_GETADDR, NLM_F_DUMP, 0, 0}};
-  return nl_netlinkask(L, "getaddr", &r.header, addaddress, NULL);
+  return nl_netlinkask(L, "interfaces", &r.header, addaddress, NULL);
 }
 
 /* ---- one interface */
@@ -311,7 +311,7 @@ static int iface_speed (lua_State *L) {
   if (strlen(name) >= sizeof r.ifr_name) return nl_eof(L);
   memcpy(r.ifr_name, name, strlen(name));
   int fd = nl_socket(AF_UNIX, SOCK_DGRAM, 0);
-  if (fd < 0) return nl_errno(L, "getlink", errno);
+  if (fd < 0) return nl_errno(L, "interfaces", errno);
   int result = ioctl(fd, SIOCETHTOOL, &r);
   (void)close(fd); /* nothing useful can be done with its error */
   uint32_t speed = (uint32_t)command.speed_hi << 16 | command.speed;
@@ -323,15 +323,9 @@ static int iface_speed (lua_State *L) {
 /* index(name | index | address) -> index | nil, err ENODEV */
 static int iface_index (lua_State *L) {
   nl_interface in;
-  int bad = nl_checkinterface(L, 1, "getlink", &in);
+  int bad = nl_checkinterface(L, 1, "local_addresses", &in);
   if (bad != 0) return bad;
   lua_pushinteger(L, in.index);
-  return 1;
-}
-
-/* name(index) -> its name, or the index where it has none any more */
-static int iface_name (lua_State *L) {
-  nl_pushinterface(L, (unsigned)nl_checkrange(L, 1, 1, INT32_MAX));
   return 1;
 }
 
@@ -425,17 +419,11 @@ static int iface_limit (lua_State *L) {
 }
 
 int luaopen_net_iface (lua_State *L) {
-  static const luaL_Reg functions[] = {{"links", iface_links},
-                                       {"addresses", iface_addresses},
-                                       {"speed", iface_speed},
-                                       {"index", iface_index},
-                                       {"name", iface_name},
-                                       {"open", iface_open},
-                                       {"receive", iface_receive},
-                                       {"drop", iface_drop},
-                                       {"pending", iface_pending},
-                                       {"limit", iface_limit},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"links", iface_links}, {"addresses", iface_addresses},
+                                       {"speed", iface_speed}, {"index", iface_index},
+                                       {"open", iface_open},   {"receive", iface_receive},
+                                       {"drop", iface_drop},   {"pending", iface_pending},
+                                       {"limit", iface_limit}, {NULL, NULL}};
   luaL_newlib(L, functions);
   nl_pushclass(L, &watch_class);
   lua_setfield(L, -2, "class");
