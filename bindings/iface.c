@@ -29,6 +29,7 @@ typedef union request {
       struct ifinfomsg link;
       struct ifaddrmsg address;
     } body;
+    char attributes[RTA_SPACE(sizeof(uint32_t))];
   } whole;
 } request;
 
@@ -190,18 +191,20 @@ static bool pushlink (lua_State *L, const struct nlmsghdr *m) {
   return true;
 }
 
-static void addlink (lua_State *L, const struct nlmsghdr *m, void *count) {
-  if (m->nlmsg_type == RTM_NEWLINK && pushlink(L, m)) lua_rawseti(L, -2, ++*(lua_Integer *)count);
+static void addlink (lua_State *L, const struct nlmsghdr *m, void *context) {
+  (void)context;
+  if (m->nlmsg_type == RTM_NEWLINK && pushlink(L, m)) nl_append(L);
 }
 
 /* links([index]) -> {link, ...} | nil, err */
 static int iface_links (lua_State *L) {
   int index = lua_isnoneornil(L, 1) ? 0 : (int)nl_checkrange(L, 1, 1, INT32_MAX);
-  lua_Integer count = 0;
   request r = {.header = {NLMSG_LENGTH(sizeof r.whole.body.link), RTM_GETLINK, 0, 0, 0}};
+  uint32_t mask = RTEXT_FILTER_BRVLAN_COMPRESSED; /* adds nothing, but has room made for the largest link */
   r.whole.body.link.ifi_index = index;
   if (index == 0) r.header.nlmsg_flags = NLM_F_DUMP;
-  return nl_netlinkask(L, "getlink", &r.header, addlink, &count);
+  nl_addattribute(&r.header, IFLA_EXT_MASK, &mask, sizeof mask);
+  return nl_netlinkask(L, "interfaces", &r.header, addlink, NULL);
 }
 
 /* ---- addresses */
@@ -287,15 +290,15 @@ static bool pushaddress (lua_State *L, const struct nlmsghdr *m) {
   return true;
 }
 
-static void addaddress (lua_State *L, const struct nlmsghdr *m, void *count) {
-  if (m->nlmsg_type == RTM_NEWADDR && pushaddress(L, m)) lua_rawseti(L, -2, ++*(lua_Integer *)count);
+static void addaddress (lua_State *L, const struct nlmsghdr *m, void *context) {
+  (void)context;
+  if (m->nlmsg_type == RTM_NEWADDR && pushaddress(L, m)) nl_append(L);
 }
 
 /* addresses() -> {address, ...} | nil, err: those of all interfaces */
 static int iface_addresses (lua_State *L) {
-  lua_Integer count = 0;
   request r = {.header = {NLMSG_LENGTH(sizeof r.whole.body.address), RTM_GETADDR, NLM_F_DUMP, 0, 0}};
-  return nl_netlinkask(L, "getaddr", &r.header, addaddress, &count);
+  return nl_netlinkask(L, "interfaces", &r.header, addaddress, NULL);
 }
 
 /* ---- one interface */
@@ -308,10 +311,10 @@ static int iface_speed (lua_State *L) {
   if (strlen(name) >= sizeof r.ifr_name) return nl_eof(L);
   memcpy(r.ifr_name, name, strlen(name));
   int fd = nl_socket(AF_UNIX, SOCK_DGRAM, 0);
-  if (fd < 0) return nl_errno(L, "getlink", errno);
+  if (fd < 0) return nl_errno(L, "interfaces", errno);
   int result = ioctl(fd, SIOCETHTOOL, &r);
   (void)close(fd); /* nothing useful can be done with its error */
-  uint32_t speed = ethtool_cmd_speed(&command);
+  uint32_t speed = (uint32_t)command.speed_hi << 16 | command.speed;
   if (result < 0 || speed == 0 || speed == (uint32_t)SPEED_UNKNOWN || speed == UINT16_MAX) return nl_eof(L);
   lua_pushinteger(L, speed);
   return 1;
@@ -320,15 +323,9 @@ static int iface_speed (lua_State *L) {
 /* index(name | index | address) -> index | nil, err ENODEV */
 static int iface_index (lua_State *L) {
   nl_interface in;
-  int bad = nl_checkinterface(L, 1, "getlink", &in);
+  int bad = nl_checkinterface(L, 1, "local_addresses", &in);
   if (bad != 0) return bad;
   lua_pushinteger(L, in.index);
-  return 1;
-}
-
-/* name(index) -> its name, or the index where it has none any more */
-static int iface_name (lua_State *L) {
-  nl_pushinterface(L, (unsigned)nl_checkrange(L, 1, 1, INT32_MAX));
   return 1;
 }
 
@@ -364,7 +361,7 @@ static int iface_open (lua_State *L) {
 }
 
 /* Adds {kind, gone, row} to the list on top. */
-static void addchange (lua_State *L, const struct nlmsghdr *m, lua_Integer *count) {
+static void addchange (lua_State *L, const struct nlmsghdr *m) {
   bool link = m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK;
   bool address = m->nlmsg_type == RTM_NEWADDR || m->nlmsg_type == RTM_DELADDR;
   if (!(link && pushlink(L, m)) && !(address && pushaddress(L, m))) return;
@@ -372,20 +369,19 @@ static void addchange (lua_State *L, const struct nlmsghdr *m, lua_Integer *coun
   lua_insert(L, -2);
   lua_setfield(L, -2, link ? "link" : "address");
   setflag(L, "gone", m->nlmsg_type == RTM_DELLINK || m->nlmsg_type == RTM_DELADDR);
-  lua_rawseti(L, -2, ++*count);
+  nl_append(L);
 }
 
 /* A datagram stays until it has become a table: memory may run out meanwhile. */
 static int iface_receive_try (lua_State *L, nl_wait *wait) {
   watch *w = (watch *)(void *)wait->self;
   const struct nlmsghdr *m;
-  lua_Integer count = 0;
   if (!w->unread && nl_netlinkreceive(&w->netlink) < 0) return nl_notready(L, wait, "read");
   w->unread = true;
   w->netlink.at = 0;
   luaL_checkstack(L, 8, NULL);
   lua_newtable(L);
-  while ((m = nl_netlinknext(&w->netlink)) != NULL) addchange(L, m, &count);
+  while ((m = nl_netlinknext(&w->netlink)) != NULL) addchange(L, m);
   w->unread = false;
   return 1;
 }
@@ -401,10 +397,17 @@ static int iface_drop (lua_State *L) {
   watch *w = nl_check(L, 1, &watch_class);
   if (!w->handle.base.open) return nl_closed(L, "read");
   w->unread = false;
-  while (nl_netlinkreceive(&w->netlink) == 0 || errno == ENOBUFS) continue;
+  while (nl_netlinkreceive(&w->netlink) == 0 || errno == ENOBUFS || errno == EBADMSG) continue;
   if (errno != EAGAIN) return nl_errno(L, "read", errno);
   lua_pushboolean(L, 1);
   return 1;
+}
+
+/* pending(watch, boolean): whether there are events left, for select */
+static int iface_pending (lua_State *L) {
+  watch *w = nl_check(L, 1, &watch_class);
+  w->handle.pending = lua_toboolean(L, 2);
+  return 0;
 }
 
 /* limit(watch) -> what settimeout has set, or nil */
@@ -416,11 +419,11 @@ static int iface_limit (lua_State *L) {
 }
 
 int luaopen_net_iface (lua_State *L) {
-  static const luaL_Reg functions[] = {{"links", iface_links},     {"addresses", iface_addresses},
-                                       {"speed", iface_speed},     {"index", iface_index},
-                                       {"name", iface_name},       {"open", iface_open},
-                                       {"receive", iface_receive}, {"drop", iface_drop},
-                                       {"limit", iface_limit},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"links", iface_links}, {"addresses", iface_addresses},
+                                       {"speed", iface_speed}, {"index", iface_index},
+                                       {"open", iface_open},   {"receive", iface_receive},
+                                       {"drop", iface_drop},   {"pending", iface_pending},
+                                       {"limit", iface_limit}, {NULL, NULL}};
   luaL_newlib(L, functions);
   nl_pushclass(L, &watch_class);
   lua_setfield(L, -2, "class");

@@ -107,10 +107,9 @@ static bool isdefault (const struct rtmsg *r, const struct rtattr *const a[]) {
 typedef struct gateways {
   const struct rtmsg *route;
   const struct rtattr *const *a;
-  lua_Integer *count;
 } gateways;
 
-static void addgateway (lua_State *L, gateways *g, const struct rtattr *const hop[], unsigned index,
+static void addgateway (lua_State *L, const gateways *g, const struct rtattr *const hop[], unsigned index,
                         unsigned flags) {
   uint32_t metric = 0;
   (void)nl_number(g->a[RTA_PRIORITY], &metric);
@@ -125,7 +124,7 @@ static void addgateway (lua_State *L, gateways *g, const struct rtattr *const ho
 }
 
 /* A route with several next hops is one gateway for each. */
-static void addhops (lua_State *L, gateways *g) {
+static void addhops (lua_State *L, const gateways *g) {
   const struct rtattr *multi = g->a[RTA_MULTIPATH], *found[RTA_MAX + 1];
   const struct rtnexthop *hop = RTA_DATA(multi);
   size_t left = RTA_PAYLOAD(multi);
@@ -134,15 +133,16 @@ static void addhops (lua_State *L, gateways *g) {
     nl_attributesin(hop + 1, hop->rtnh_len - sizeof *hop, found, RTA_MAX + 1);
     addgateway(L, g, found, (unsigned)hop->rtnh_ifindex, hop->rtnh_flags);
     setinteger(L, "weight", hop->rtnh_hops + 1);
-    lua_rawseti(L, -2, ++*g->count);
+    nl_append(L);
     left -= step < left ? step : left;
     hop = (const struct rtnexthop *)(const void *)((const char *)hop + step);
   }
 }
 
-static void addroute (lua_State *L, const struct nlmsghdr *m, void *count) {
+static void addroute (lua_State *L, const struct nlmsghdr *m, void *context) {
+  (void)context;
   const struct rtattr *a[RTA_MAX + 1];
-  gateways g = {NLMSG_DATA(m), a, count};
+  gateways g = {NLMSG_DATA(m), a};
   if (m->nlmsg_type != RTM_NEWROUTE || !nl_attributes(m, sizeof *g.route, a, RTA_MAX + 1)) return;
   if (!isdefault(g.route, a)) return;
   if (a[RTA_MULTIPATH] != NULL) {
@@ -150,16 +150,15 @@ static void addroute (lua_State *L, const struct nlmsghdr *m, void *count) {
     return;
   }
   addgateway(L, &g, a, outgoing(a), g.route->rtm_flags);
-  lua_rawseti(L, -2, ++*g.count);
+  nl_append(L);
 }
 
 /* defaults() -> {gateway, ...} | nil, err: in the order of the kernel */
 static int route_defaults (lua_State *L) {
-  lua_Integer count = 0;
   uint32_t table = RT_TABLE_MAIN;
   request r = {.header = {NLMSG_LENGTH(sizeof r.whole.body.route), RTM_GETROUTE, NLM_F_DUMP, 0, 0}};
   nl_addattribute(&r.header, RTA_TABLE, &table, sizeof table);
-  return nl_netlinkask(L, "gateways", &r.header, addroute, &count);
+  return nl_netlinkask(L, "gateways", &r.header, addroute, NULL);
 }
 
 /* ---- the way to one destination */
@@ -375,7 +374,6 @@ static const nl_word states[] = {{"incomplete", NUD_INCOMPLETE},
 typedef struct neighbors {
   int family;     /* or AF_UNSPEC */
   unsigned index; /* or 0 */
-  lua_Integer count;
 } neighbors;
 
 /* Multicast and loopback have entries that say nothing. */
@@ -389,7 +387,7 @@ static bool iswanted (const neighbors *all, const struct ndmsg *n) {
 static void addneighbor (lua_State *L, const struct nlmsghdr *m, void *context) {
   const struct rtattr *a[NDA_MAX + 1];
   const struct ndmsg *n = NLMSG_DATA(m);
-  neighbors *all = context;
+  const neighbors *all = context;
   if (m->nlmsg_type != RTM_NEWNEIGH || !nl_attributes(m, sizeof *n, a, NDA_MAX + 1)) return;
   if (!iswanted(all, n)) return;
   lua_createtable(L, 0, 8);
@@ -400,7 +398,7 @@ static void addneighbor (lua_State *L, const struct nlmsghdr *m, void *context) 
   nl_setword(L, "state", states, n->ndm_state);
   lua_pushboolean(L, n->ndm_flags & NTF_ROUTER);
   lua_setfield(L, -2, "router");
-  lua_rawseti(L, -2, ++all->count);
+  nl_append(L);
 }
 
 /* neighbors({interface =, family =}) -> {neighbor, ...} | nil, err */
@@ -408,7 +406,7 @@ static int route_neighbors (lua_State *L) {
   static const char *const names[] = {"interface", "family", NULL};
   nl_interface in = {0, 0};
   nl_checkoptions(L, 1, names);
-  neighbors all = {nl_fieldword(L, 1, "family", families, AF_UNSPEC), 0, 0};
+  neighbors all = {nl_fieldword(L, 1, "family", families, AF_UNSPEC), 0};
   if (lua_istable(L, 1)) {
     (void)lua_getfield(L, 1, "interface");
     int bad = nl_checkinterface(L, -1, "neighbors", &in);

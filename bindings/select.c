@@ -94,6 +94,7 @@ static void getentry (lua_State *L, const shape *s, int list, lua_Integer i, ent
 static bool hasbytes (const entry *e) {
   const nl_class *class = e->handle != NULL ? e->handle->base.class : NULL;
   const nl_stream *s = (const nl_stream *)(const void *)e->handle;
+  if (e->handle != NULL && e->handle->pending) return true;
   while (class != NULL && class != &nl_stream_class) class = class->parent;
   return class != NULL && s->in.tail > s->in.head;
 }

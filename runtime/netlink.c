@@ -238,6 +238,10 @@ void nl_addattribute (struct nlmsghdr *m, unsigned short type, const void *data,
 
 /* ---- values for Lua */
 
+void nl_append (lua_State *L) {
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
 void nl_settext (lua_State *L, const char *name, const struct rtattr *a) {
   if (a == NULL) return;
   lua_pushlstring(L, RTA_DATA(a), strnlen(RTA_DATA(a), RTA_PAYLOAD(a)));

@@ -160,6 +160,7 @@ typedef struct nl_handle { /* an object with a descriptor */
   int fd;
   double timeout; /* seconds for each call that has none of its own */
   bool polled;    /* a poller holds it, or did */
+  bool pending;   /* more than the kernel knows of is there to be read: select must not wait for it */
   nl_watch side[2];
 } nl_handle;
 
@@ -342,8 +343,8 @@ typedef struct nl_netlink { /* a socket of NETLINK_ROUTE and the datagram that c
   size_t size, length, at;
 } nl_netlink;
 
-typedef void nl_visit (lua_State *L, const struct nlmsghdr *m, void *context); /* [-0, +0, m] adds what a
-                                                                                 message says to the table on top */
+typedef void nl_visit (lua_State *L, const struct nlmsghdr *m, void *context);
+/* [-0, +0, m] adds what a message says to the table on top */
 
 int nl_netlinkopen (nl_netlink *n, uint32_t groups);   /* 0, or -1 with errno: nothing to close */
 void nl_netlinkclose (nl_netlink *n);                  /* the socket, and the memory */
@@ -362,6 +363,7 @@ bool nl_number (const struct rtattr *a, uint32_t *number); /* false: no attribut
 void nl_addattribute (struct nlmsghdr *m, unsigned short type, const void *data, size_t length);
 /* An address whose zone is that interface where it is link-local. False: no address of that family. */
 bool nl_toaddress (const struct rtattr *a, int family, unsigned index, nl_address *to);
+void nl_append (lua_State *L); /* [-1, +0, m] to the list below it */
 /* Fields of the table on top; a field stays absent where there is no attribute, or one of another size. */
 void nl_settext (lua_State *L, const char *name, const struct rtattr *a);   /* [-0, +0, m] */
 void nl_setnumber (lua_State *L, const char *name, const struct rtattr *a); /* [-0, +0, m] */

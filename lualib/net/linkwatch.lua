@@ -8,8 +8,8 @@ local task = require "net.core.task"
 local check = require "net.check"
 
 ---Changes of the machine's interfaces and addresses. As a function it is an iterator that raises what `read`
----fails with, other than CLOSED. One task at a time may read. It is ready for net.select when the kernel has
----told something, which need not be news.
+---fails with, other than CLOSED. One task at a time may read. It is ready for net.select when events are left
+---or the kernel has told something, which need not be news.
 ---@class net.linkwatch
 local linkwatch = {}
 
@@ -31,6 +31,7 @@ local states = setmetatable({}, { __mode = "k" })
 -- watch -> {links, names, addresses: by index; queue, first; stale: to be read anew}
 
 local LINKFIELDS = { "mtu", "mac", "master", "parent", "type", "kind" }
+local LOSSES = { ENOBUFS = true, EBADMSG = true }
 local STATEFIELDS = { "up", "operstate", "flags" } -- of a link that goes on running, or not running
 local ADDRESSFIELDS = { "broadcast", "scope", "label", "flags" }
 
@@ -171,7 +172,7 @@ end
 local function take(watch, state, timeout)
   if state.stale then return recover(watch, state) end
   local changes, err = core.receive(watch, timeout)
-  if not changes and err.code ~= "ENOBUFS" then return nil, err end
+  if not changes and not LOSSES[err.code] then return nil, err end
   state.stale = true
   if not changes then return recover(watch, state) end
   for _, change in ipairs(changes) do apply(state, change) end
@@ -206,6 +207,7 @@ function linkwatch:read(timeout)
   if not self:fileno() then return nil, newerror("read", "CLOSED") end
   while true do
     local event = nextevent(state)
+    core.pending(self, state.queue[state.first] ~= nil)
     if event then return event end
     local ok, err = take(self, state, deadline and math.max(deadline - task.now(), 0))
     if not ok then return nil, err end

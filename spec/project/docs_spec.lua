@@ -48,6 +48,7 @@ end
 local function liveclasses()
   local socket = require "net.core.socket"
   local scope <close> = net.scope()
+  local watch <close> = assert(net.watch_links())
   local function methods(object) return getmetatable(object).__index end
   return {
     ["net"] = livenet(),
@@ -69,6 +70,7 @@ local function liveclasses()
     ["net.tool"] = net.tool,
     ["net.tool.output"] = require("net.output").class,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
+    ["net.linkwatch"] = methods(watch),
   }
 end
 
@@ -269,6 +271,9 @@ describe("the option classes", function()
     ["net.ping.options"] = function(options) return net.ping("127.0.0.1", options) end,
     ["net.trace.options"] = function(options) return net.trace("127.0.0.1", options) end,
     ["net.path_mtu.options"] = function(options) return net.path_mtu("127.0.0.1", options) end,
+    ["net.local_addresses.options"] = net.local_addresses,
+    ["net.route.options"] = function(options) return net.route("127.0.0.1", options) end,
+    ["net.neighbors.options"] = net.neighbors,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 

@@ -79,7 +79,8 @@ end
 -- Nothing in these may be left out when a chapter is renamed.
 local CHAPTERS = {
   "first-script", "waiting", "streams", "servers", "datagrams", "names", "reverse", "addresses", "bytes",
-  "options", "timeouts", "shutdown", "multicast", "select", "errors", "command-line", "tools",
+  "options", "timeouts", "shutdown", "multicast", "select", "interfaces", "ports", "path", "diagnose",
+  "errors", "command-line", "tools",
 }
 
 local pages = { "README.md" }

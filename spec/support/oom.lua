@@ -74,6 +74,19 @@ local function tasks()
   assert(list[3] == 6)
 end
 
+local function interfaces()
+  assert(#net.interfaces() > 0)
+  assert(net.interfaces().lo)
+  assert(net.local_addresses { family = "inet" })
+  assert(net.route("127.0.0.1", { source = "127.0.0.1" }).type == "local")
+  local way, err = net.route "x"
+  assert(not way and err.code == "EINVAL")
+  assert(net.gateways() and net.neighbors())
+  local watch <close> = assert(net.watch_links())
+  local event, nothing = watch:read(0)
+  assert(event or nothing.code == "TIMEOUT")
+end
+
 local function errors()
   local s, err = net.connect("127.0.0.1", 1, { timeout = 5 })
   assert(s or err.code == "ECONNREFUSED")
@@ -111,12 +124,13 @@ local function dropped()
   net.listen("127.0.0.1", 0)
   net.udp():bind("127.0.0.1", 0)
   net.scope():spawn(net.sleep, 0)
+  net.watch_links()
   local a, b = net.pair()
   net.spawn(function() return b:read(1) end)
   net.sleep(0)
   a:write "x"
 end
 
-for _, case in ipairs { pair, datagrams, tasks, errors, dropped } do case() end
+for _, case in ipairs { pair, datagrams, tasks, interfaces, errors, dropped } do case() end
 server("127.0.0.1", 0)
 server("unix:@netlua-oom-" .. tostring(net):match "0x(%x+)")
