@@ -54,6 +54,7 @@ local later = {
   event = "net.sync",
   select = "net.select",
   poll = "net.select",
+  diagnose = "net.diagnose",
   interfaces = "net.iface",
   local_addresses = "net.iface",
   gateways = "net.route",

@@ -4,6 +4,15 @@
 local check = require "net.check"
 local text = require "net.text"
 
+---What net.tool.target reads.
+---@class net.tool.target
+---@field text string as it was given, without user and password
+---@field kind "host"|"url"|"unix"
+---@field host? string name or address, without brackets
+---@field port? integer
+---@field scheme? string of a URL, in lower case
+---@field path? string of a unix socket
+
 ---@class net.tool
 local convert = {}
 
@@ -169,9 +178,31 @@ local function endpoint(word)
   return word
 end
 
----What a tool is pointed at.
+local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
+
+local function authority(word, text)
+  local host, service = endpoint(word)
+  local number = service and port(service, 1)
+  local wrong = host == "" or host:find "[/%[%]@]" or host:find ":" and not net.ip.parse(host)
+  if wrong or service and not number then return bad("target", text, FORM) end
+  return { text = text, kind = "host", host = host, port = number }
+end
+
+-- RFC 3986, as far as a connection needs it. What stands before "@" is a secret, and not repeated.
+local function url(scheme, rest)
+  local place, path = rest:match "^([^/?#]*)(.*)$"
+  place = place:match "@([^@]*)$" or place
+  local target, message = authority(place, ("%s://%s%s"):format(scheme, place, path))
+  if not target then return nil, message end
+  target.kind, target.scheme = "url", scheme:lower()
+  target.port = target.port or net.getservbyname(target.scheme, "tcp")
+  return target
+end
+
+---What a tool is pointed at. The port of a URL is that of its scheme where it names none; user and password
+---are left out of `text`.
 ---@param word string name, address, "host:port", "[v6]:port", URL, "unix:/path"
----@return {text: string, kind: "host"|"url"|"unix", host: string?, port: integer?, path: string?}? target
+---@return net.tool.target? target
 ---@return string? message
 ---```lua
 ---local target = net.tool.target "[::1]:https"
@@ -179,16 +210,12 @@ end
 ---```
 function convert.target(word)
   check.bytes("target", 1, word)
-  local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
   if word == "" or word:find "[%c%s]" then return bad("target", word, FORM) end
   local path = word:match "^unix:(.+)$"
   if path then return { text = word, kind = "unix", path = path } end
-  if word:find "^%a[%w+.-]*://[^/]" then return { text = word, kind = "url" } end
-  local host, service = endpoint(word)
-  local number = service and port(service, 1)
-  local wrong = host == "" or host:find "[/%[%]]" or host:find ":" and not net.ip.parse(host)
-  if wrong or service and not number then return bad("target", word, FORM) end
-  return { text = word, kind = "host", host = host, port = number }
+  local scheme, rest = word:match "^(%a[%w+.-]*)://(.+)$"
+  if scheme then return url(scheme, rest) end
+  return authority(word, word)
 end
 
 return convert

@@ -63,7 +63,9 @@ describe("a converter", function()
       ["fe80::1%lo"] = { kind = "host", host = "fe80::1%lo" },
       ["[::1]"] = { kind = "host", host = "::1" },
       ["[fe80::1%lo]:80"] = { kind = "host", host = "fe80::1%lo", port = 80 },
-      ["http://example.com/"] = { kind = "url" },
+      ["http://example.com/"] = { kind = "url", scheme = "http", host = "example.com", port = 80 },
+      ["HTTPS://[::1]:8443/a?b"] = { kind = "url", scheme = "https", host = "::1", port = 8443 },
+      ["nosuch://a"] = { kind = "url", scheme = "nosuch", host = "a" },
       ["unix:/tmp/s"] = { kind = "unix", path = "/tmp/s" },
     }
     for word, expected in pairs(targets) do
@@ -72,9 +74,15 @@ describe("a converter", function()
     end
   end)
 
+  it("does not repeat the secret in a URL", function()
+    local target = tool.target "http://user:secret@example.com:81/x"
+
+    assert.same({ "http://example.com:81/x", "example.com", 81 }, { target.text, target.host, target.port })
+  end)
+
   it("refuses targets that are none", function()
     local words = { "", "a b", "a:0", "a:65536", "[::1", "[::1]80", "[::1]:", ":80", "a/b", "1:2:3", "[]:80",
-      "a\n", "unix:", "[localhost]:80" }
+      "a\n", "unix:", "[localhost]:80", "http://", "http:///x", "http://a:x/", "http://[::1", "http://@:1", "a@b" }
     for _, word in ipairs(words) do
       local target, message = tool.target(word)
       assert.is_nil(target, word)

@@ -1,0 +1,362 @@
+-- net.diagnose: why a connection does not come about, or that it does. Stages gather evidence, one after the
+-- other; net.verdict makes one verdict of it.
+
+local core = require "net.core.task"
+local check = require "net.check"
+local convert = require "net.convert"
+local dial = require "net.dial"
+local evidence = require "net.evidence"
+local newerror = require "net.core.error".new
+local route = require "net.route"
+local task = require "net.task"
+local verdict = require "net.verdict"
+
+---@class net
+local diagnose = {}
+
+local TIMEOUT = 5 -- seconds for the lookup, and for each connection
+local GREETING = { 0.02, 0.25 } -- seconds that an open connection is listened to: least, most
+local PATH = 1 -- seconds for a packet of full size and its answer
+
+local OPTIONS = {
+  port = { "integer", 1, 65535 },
+  timeout = { "number", 0, 2 ^ 32 },
+  family = { "word", "inet", "inet6" },
+  source = { "text" },
+  interface = { "text" },
+}
+
+-- ---- the diagnosis, as stages see it
+
+---A diagnosis under way, as a stage sees it.
+---@class net.diagnosis
+---@field host? string name or address; nil: a unix socket
+---@field port? integer
+---@field scheme? string of the URL, if the target is one
+---@field path? string of the unix socket
+---@field options net.diagnose.options with the timeout filled in
+---@field addresses string[] what the name resolved to
+---@field connections {stream: net.stream, step: table}[] those that are open; they are closed at the end
+---@field steps table[] what was done so far
+local Diagnosis = {}
+Diagnosis.__index = Diagnosis
+
+-- Adds a step that began at that time: the fields of the step, with `step`, `ok` and `ms`.
+local function add(d, name, began, step)
+  step.step, step.ms = name, (core.now() - began) * 1000
+  step.ok = step.error == nil and step.ok ~= false
+  d.steps[#d.steps + 1] = step
+  return step
+end
+
+Diagnosis.add = add
+
+function Diagnosis:__close()
+  for _, connection in ipairs(self.connections) do connection.stream:close() end
+end
+
+-- ---- stages
+
+local function resolve(d)
+  local began = core.now()
+  local list, err = dial.lookup(d.host, {
+    family = d.options.family, source = d.options.source, timeout = d.options.timeout,
+  })
+  for i, entry in ipairs(list or {}) do d.addresses[i] = entry.address end
+  add(d, "resolve", began, { host = d.host, addresses = list and d.addresses, error = err })
+end
+
+local MISSING = { EAI_NODATA = true, EAI_ADDRFAMILY = true, EAI_NONAME = true }
+
+-- What a failed lookup leaves to find out: whether there are addresses of the other family, or what each name
+-- server says.
+local function asknames(d)
+  local err = d.steps[1].error
+  local began = core.now()
+  if d.options.family and MISSING[err.code] then
+    local list = dial.lookup(d.host, { timeout = d.options.timeout })
+    if not list then return end
+    local addresses = {}
+    for i, entry in ipairs(list) do addresses[i] = entry.address end
+    d.steps[1].error = newerror("getaddrinfo", "EAI_ADDRFAMILY")
+    add(d, "resolve", began, { host = d.host, addresses = addresses })
+  elseif not MISSING[err.code] then
+    for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout)) do
+      add(d, "nameserver", began, answer).ms = answer.ms
+    end
+  end
+end
+
+local function routes(d)
+  for _, address in ipairs(d.addresses) do
+    local began = core.now()
+    local way, err = route.route(address, { source = d.options.source, interface = d.options.interface })
+    d.ways[address] = way
+    local step = add(d, "route", began, { address = address, error = err })
+    if way then
+      step.via, step.device, step.source, step["local"] = way.via, way.device, way.source, way.type == "local"
+    end
+    d.blackholes[address] = err and err.code == "EINVAL" and err.kind == "unreachable" or nil
+  end
+end
+
+local function connectone(d, address)
+  local began = core.now()
+  local s, err = evidence.connect(address, d.port, d.options)
+  local way = d.ways[address]
+  local step = add(d, "connect", began, {
+    address = address, port = d.port, error = err, blackhole = d.blackholes[address],
+    ["local"] = way and way.type == "local" or nil, source = way and way.source,
+  })
+  if s then table.insert(d.connections, { stream = s, step = step }) end
+  if err and err.code == "EHOSTUNREACH" and way then step.neighbor = evidence.neighbor(way) end
+end
+
+-- All addresses side by side: the answer is what each says, not which is first.
+local function connects(d)
+  local first = #d.steps + 1
+  task.map(d.addresses, function(address) connectone(d, address) end)
+  local order = {}
+  for i, address in ipairs(d.addresses) do order[address] = i end
+  local list = table.move(d.steps, first, #d.steps, 1, {})
+  table.sort(list, function(a, b) return order[a.address] < order[b.address] end)
+  table.move(list, 1, #list, first, d.steps)
+end
+
+local function unixconnect(d)
+  local began = core.now()
+  local s, err = dial.connect("unix:" .. d.path, nil, { timeout = d.options.timeout })
+  local step = add(d, "connect", began, { address = "unix:" .. d.path, error = err })
+  if s then table.insert(d.connections, { stream = s, step = step }) end
+end
+
+local function failedwith(d, ...)
+  local found = {}
+  for _, step in ipairs(d.steps) do
+    for _, code in ipairs { ... } do
+      if step.step == "connect" and step.error and step.error.code == code then found[#found + 1] = step end
+    end
+  end
+  return found
+end
+
+local function listeners(d)
+  local began = core.now()
+  add(d, "listeners", began, { port = d.port, listeners = evidence.listeners(d.port) })
+end
+
+local function refusedhere(d)
+  for _, step in ipairs(failedwith(d, "ECONNREFUSED")) do
+    if step["local"] then return true end
+  end
+end
+
+local function silent(d)
+  return failedwith(d, "TIMEOUT", "ETIMEDOUT")
+end
+
+local function lookintosilence(d)
+  task.map(silent(d), function(step)
+    local began = core.now()
+    local found = evidence.silence(step.address, d.port, d.options)
+    found.address = step.address
+    found.neighbor = d.ways[step.address] and evidence.neighbor(d.ways[step.address])
+    add(d, "silence", began, found)
+  end)
+end
+
+-- Some services accept only to hang up at once.
+local function greet(d)
+  task.map(d.connections, function(connection)
+    local began, step = core.now(), connection.step
+    local patience = math.max(GREETING[1], math.min(3 * step.ms / 1000, GREETING[2]))
+    local how, err = evidence.greeting(connection.stream, patience)
+    local said = how == "data" and err or nil
+    add(d, "greeting", began, {
+      address = step.address, ok = how ~= "closed", error = not how and err or nil, greeting = how, data = said,
+    })
+  end)
+end
+
+local function faraway(d)
+  for _, connection in ipairs(d.connections) do
+    if not connection.step["local"] then return connection.step end
+  end
+end
+
+-- Does a packet of full size arrive? A host that answers neither way leaves nothing to say.
+local function measure(d)
+  local far = faraway(d)
+  local began = core.now()
+  local report = require("net.pathmtu").path_mtu(far.address, {
+    timeout = math.min(PATH, math.max(0.1, 5 * far.ms / 1000)),
+    source = d.options.source, interface = d.options.interface,
+  })
+  if not report or not report.confirmed then return end
+  add(d, "mtu", began, { address = far.address, mtu = report.mtu, ok = not report.black_hole })
+end
+
+---A part of a diagnosis. `require("net.diagnose").stages` lists them; another one may be put in between.
+---@class net.diagnosis.stage
+---@field name string
+---@field applies fun(d: net.diagnosis): any whether it has something to do, after those before it
+---@field run fun(d: net.diagnosis) does it: d:add(name, began, {...}) reports a step
+diagnose.stages = {
+  { name = "resolve", applies = function(d) return d.host end, run = resolve },
+  { name = "nameserver", applies = function(d) return d.host and d.steps[1].error end, run = asknames },
+  { name = "route", applies = function(d) return d.addresses[1] end, run = routes },
+  { name = "connect", applies = function(d) return d.addresses[1] end, run = connects },
+  { name = "connect", applies = function(d) return d.path end, run = unixconnect },
+  { name = "listeners", applies = refusedhere, run = listeners },
+  { name = "silence", applies = function(d) return silent(d)[1] end, run = lookintosilence },
+  { name = "greeting", applies = function(d) return d.connections[1] end, run = greet },
+  { name = "mtu", applies = faraway, run = measure },
+}
+
+-- ---- the report
+
+---What net.diagnose found. `tostring` shows it as a person reads it.
+---@class net.diagnose.report
+---@field target string as it was given, without a secret
+---@field host? string
+---@field port? integer
+---@field verdict string "ok", or why not: "dns-nxdomain", "dns-nodata", "dns-servfail", "dns-timeout", "refused",
+--- "reset", "filtered", "host-silent", "host-unreachable", "net-unreachable", "prohibited", "blackhole",
+--- "half-dual-stack", "some-addresses", "mtu-blackhole"; else the kind of an error
+---@field ok boolean whether every address that this machine can use connects
+---@field explanation string the verdict as a sentence
+---@field advice string[] what to do next
+---@field steps table[] what was done: each has `step` (its name), `ok`, `ms`, and where they apply `address`,
+--- `port`, `error` and what it found
+---@field error? net.error of the step that decided
+---@field ms number milliseconds that all of it took
+local Report = {}
+Report.__name = "net.diagnose.report"
+
+local function readtarget(name, target, options)
+  local found, message = convert.target(target)
+  if not found then
+    local err = newerror(name, "EINVAL", message)
+    return nil, err
+  end
+  found.port = found.port or options.port
+  if found.kind ~= "unix" and not found.port then
+    return nil, newerror(name, "EINVAL", ('no port in "%s": use host:port, a URL, or the option port'):format(
+      found.text))
+  end
+  return found
+end
+
+local function conclude(d, target, began)
+  local name, sentence, advice, step = verdict.of(d)
+  return setmetatable({
+    target = target.text, host = target.host, port = target.port, verdict = name, ok = name == "ok",
+    explanation = sentence, advice = advice, steps = d.steps, error = step and step.error,
+    ms = (core.now() - began) * 1000,
+  }, Report)
+end
+
+---Finds out why a connection does not come about, or that it does: looks the name up, asks the kernel for the
+---way, connects to every address side by side, and where that fails looks for the reason: what each name server
+---says, what listens on this machine instead, whether a silent host is there at all and where the path to it
+---ends. Needs no privilege, and says what it saw.
+---@async
+---@param target string "host:port", "[v6]:port", URL, or "unix:/path"
+---@param options? net.diagnose.options an unknown field raises
+---@return net.diagnose.report? report also where nothing connects: `verdict` says why
+---@return net.error? err EINVAL: no target, or one without a port; TIMEOUT of an enclosing deadline
+---@see net.connect
+---```lua
+---local report = assert(net.diagnose("127.0.0.1:1", { timeout = 1 }))
+---assert(report.verdict == "refused" and not report.ok)
+---print(report.explanation, report.advice[1])
+---```
+function diagnose.diagnose(target, options)
+  check.text("diagnose", 1, target)
+  local settings = {}
+  for field, value in pairs(check.fields("diagnose", 2, options, OPTIONS)) do settings[field] = value end
+  settings.timeout = settings.timeout or TIMEOUT
+  local place, err = readtarget("diagnose", target, settings)
+  if not place then return nil, err end
+  local began = core.now()
+  local d <close> = setmetatable({
+    host = place.host, port = place.port, scheme = place.scheme, path = place.path, options = settings,
+    addresses = {}, connections = {}, steps = {}, ways = {}, blackholes = {},
+  }, Diagnosis)
+  for _, stage in ipairs(diagnose.stages) do
+    if stage.applies(d) then stage.run(d) end
+  end
+  return conclude(d, place, began)
+end
+
+-- ---- for people
+
+local details = {}
+
+function details.resolve(step)
+  return step.host .. (step.addresses and " -> " .. table.concat(step.addresses, ", ") or "")
+end
+
+function details.nameserver(step)
+  return ("%s  %s"):format(step.address, step.rcode or step.error and step.error.message or "")
+end
+
+function details.route(step)
+  if step.error then return step.address end
+  local via = step.via and " via " .. step.via or ""
+  return ("%s%s dev %s src %s"):format(step.address, via, step.device, step.source or "?")
+end
+
+function details.connect(step)
+  if not step.port then return step.address end
+  return (step.address:find ":" and "[%s]:%d" or "%s:%d"):format(step.address, step.port)
+end
+
+function details.listeners(step)
+  local list = {}
+  for i, socket in ipairs(step.listeners) do
+    local who = socket.command and (" (%s)"):format(socket.command) or ""
+    list[i] = details.connect { address = socket.local_address, port = socket.local_port } .. who
+  end
+  return list[1] and table.concat(list, ", ") or ("nothing listens on port %d"):format(step.port)
+end
+
+function details.silence(step)
+  local found = {}
+  found[#found + 1] = step.alive
+  found[#found + 1] = step.neighbor and ("neighbour %s %s"):format(step.neighbor.address, step.neighbor.state)
+  found[#found + 1] = step.last and "path ends after " .. step.last
+  return ("%s  %s"):format(step.address, found[1] and table.concat(found, ", ") or "no sign of life")
+end
+
+function details.greeting(step)
+  local how = { silent = "waits for us", data = "speaks first", closed = "closes at once" }
+  return ("%s  %s"):format(step.address, how[step.greeting] or "")
+end
+
+function details.mtu(step)
+  return ("%s  %d bytes arrive%s"):format(step.address, step.mtu, step.ok and "" or ", more vanish")
+end
+
+---Gives a step as the cells of a row: whether it went well, its name, what it found, what failed, its time. For
+---whoever shows a report.
+---@param step table of a report
+---@return string[] cells as they came, not escaped
+function diagnose.row(step)
+  local detail = details[step.step] and details[step.step](step) or step.address or ""
+  local failure = step.error and step.step ~= "nameserver" and step.error.message or ""
+  return { step.ok and "ok" or "FAIL", step.step, detail, failure, ("%.1f ms"):format(step.ms) }
+end
+
+function Report.__tostring(report)
+  local text = require "net.text"
+  local lines = {}
+  for i, step in ipairs(report.steps) do
+    lines[i] = text.escape((table.concat(diagnose.row(step), "  "):gsub("    ", "  ")))
+  end
+  lines[#lines + 1] = text.escape(("verdict %s: %s"):format(report.verdict, report.explanation))
+  for _, advice in ipairs(report.advice) do lines[#lines + 1] = text.escape("try     " .. advice) end
+  return table.concat(lines, "\n")
+end
+
+return diagnose

@@ -1,0 +1,305 @@
+-- net.verdict: what the steps of a diagnosis mean: one verdict, a sentence, and what to do next. It looks at
+-- nothing but the steps.
+
+local verdict = {}
+
+-- ---- helpers
+
+local function join(list)
+  return table.concat(list, ", ")
+end
+
+local function endpoint(address, port)
+  return (address:find ":" and "[%s]:%d" or "%s:%d"):format(address, port)
+end
+
+local function steps(d, name, want)
+  local found = {}
+  for _, step in ipairs(d.steps) do
+    if step.step == name and (not want or want(step)) then found[#found + 1] = step end
+  end
+  return found
+end
+
+local function failed(step) return not step.ok end
+local function good(step) return step.ok end
+
+local function family(address)
+  return address:find ":" and "IPv6" or "IPv4"
+end
+
+-- ---- names
+
+local function answers(d, code)
+  return steps(d, "nameserver", function(step) return step.rcode == code end)
+end
+
+local function servers(list)
+  local names = {}
+  for i, step in ipairs(list) do names[i] = step.address end
+  return join(names)
+end
+
+local resolution = {}
+
+function resolution.EAI_NONAME(d)
+  return "dns-nxdomain", ("there is no host of the name %s"):format(d.host), {
+    "check the spelling, and whether the name needs its domain behind it",
+  }
+end
+
+function resolution.EAI_NODATA(d)
+  local wanted = d.options.family == "inet6" and "IPv6" or d.options.family and "IPv4"
+  local other = steps(d, "resolve", good)[1]
+  if wanted and other then
+    return "dns-nodata", ("%s has no %s address, only %s"):format(d.host, wanted, join(other.addresses)), {
+      "connect without asking for one family",
+    }
+  end
+  return "dns-nodata", ("the name %s exists, but has no address"):format(d.host), {
+    "look whether an A or AAAA record is missing in its zone",
+  }
+end
+
+resolution.EAI_ADDRFAMILY = resolution.EAI_NODATA
+
+function resolution.EAI_AGAIN(d)
+  local refusing = answers(d, "SERVFAIL")
+  if #refusing == 0 then refusing = answers(d, "REFUSED") end
+  if #refusing > 0 then
+    local text = "the name server %s answers %s: it cannot look %s up"
+    return "dns-servfail", text:format(servers(refusing), refusing[1].rcode, d.host), {
+      "the fault is with that server, the servers of the domain, or its DNSSEC signatures",
+      "ask another name server",
+    }
+  end
+  local silent = steps(d, "nameserver", failed)
+  if #silent > 0 then
+    local told = silent[1].error and silent[1].error.message or "silent"
+    return "dns-timeout", ("no name server answers: %s (%s)"):format(servers(silent), told), {
+      "check the name servers in /etc/resolv.conf, and the way to them: netlua route " .. silent[1].address,
+    }
+  end
+  return "dns-servfail", ("the system's resolver could not look %s up"):format(d.host), {
+    "check /etc/resolv.conf and /etc/nsswitch.conf",
+  }
+end
+
+resolution.TIMEOUT = resolution.EAI_AGAIN
+resolution.EAI_FAIL = resolution.EAI_AGAIN
+
+local function unresolved(d, err)
+  local rule = resolution[err.code]
+  if rule then return rule(d) end
+  return err.kind, err.message, { err:explain() }
+end
+
+-- ---- connections: each rule answers for one step that failed
+
+local connection = {}
+
+local function holder(socket)
+  return socket.command and (" (%s, %d)"):format(socket.command, socket.pid or 0) or ""
+end
+
+-- The port of this machine refuses: what listens beside the address that was asked?
+local function nothinghere(d, step)
+  local listeners = (steps(d, "listeners")[1] or {}).listeners or {}
+  local first = listeners[1]
+  if not first then
+    return "refused", ("nothing listens on port %d of this machine"):format(step.port), {
+      "start the service, or look for the port it has: netlua conns --listen",
+    }
+  end
+  local text = "port %d of this machine is listened on at %s%s only, not at %s"
+  return "refused", text:format(step.port, first.local_address, holder(first), step.address), {
+    ("connect to %s, or let the service listen on every address"):format(
+      endpoint(first.local_address, first.local_port)),
+  }
+end
+
+function connection.ECONNREFUSED(d, step)
+  local cause = step.error.cause
+  if cause then
+    return "refused", ("%s rejects it by an ICMP message: a firewall does that, no service"):format(
+      cause.address or step.address), { "ask who runs that firewall to let the port pass" }
+  end
+  if step["local"] then return nothinghere(d, step) end
+  return "refused", ("the host answers but nothing listens on %d"):format(step.port), {
+    "check on that host that the service runs, and on which address and port it listens",
+    "which ports are open: netlua portcheck " .. step.address .. " -p top20",
+  }
+end
+
+function connection.ECONNRESET(_, step)
+  return "reset", ("%s resets the connection"):format(endpoint(step.address, step.port)), {
+    "the service ended it at once, or a firewall on the way does: look at the log of the service",
+  }
+end
+
+local function silence(d, address)
+  return steps(d, "silence", function(step) return step.address == address end)[1] or {}
+end
+
+function connection.TIMEOUT(d, step)
+  local found = silence(d, step.address)
+  local neighbor = found.neighbor
+  if found.alive then
+    return "filtered", ("the host is there (%s), but packets to port %d are dropped"):format(
+      found.alive, step.port), { "a firewall on the host or before it drops them: open the port there" }
+  end
+  if neighbor and (neighbor.state == "failed" or neighbor.state == "incomplete") then
+    return connection.EHOSTUNREACH(d, step)
+  end
+  local last = found.last and (": the last router that answers is %s"):format(found.last) or ""
+  return "host-silent", ("%s gives no sign of life%s"):format(step.address, last), {
+    "the host is down, or everything to it is dropped",
+    ("see where the path ends: netlua trace %s --tcp %d"):format(step.address, step.port),
+  }
+end
+
+connection.ETIMEDOUT = connection.TIMEOUT
+
+function connection.ENETUNREACH(_, step)
+  local cause = step.error.cause
+  if cause and cause.address then
+    return "net-unreachable", ("the router %s knows no way to %s"):format(cause.address, step.address), {
+      "the routing there is broken, or the address is wrong",
+    }
+  end
+  return "net-unreachable", ("this machine has no route to %s"):format(step.address), {
+    ("check the routing table and whether %s works here at all: netlua route %s"):format(
+      family(step.address), step.address),
+  }
+end
+
+local function prohibited(_, step)
+  local cause = step.error.cause
+  return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
+    cause and "ask who runs that router or firewall" or "look for a prohibit route, or a rule of the firewall "
+      .. "for what goes out: ip route get, nft list ruleset",
+  }
+end
+
+function connection.EHOSTUNREACH(d, step)
+  local cause = step.error.cause
+  if cause and cause.code == "PROHIBITED" then return prohibited(d, step) end
+  if cause and cause.address and not step["local"] and cause.address ~= step.source then
+    return "host-unreachable", ("the router %s cannot reach %s"):format(cause.address, step.address), {
+      "the host is off, or its network is cut off behind that router",
+    }
+  end
+  local neighbor = step.neighbor or silence(d, step.address).neighbor
+  if neighbor then
+    return "host-unreachable", ("nobody on %s answers for %s"):format(neighbor.device, neighbor.address), {
+      "the host is off, on another network, or the address is wrong",
+      "the neighbours of this machine: ip neigh",
+    }
+  end
+  return "host-unreachable", ("a route of this machine says that %s cannot be reached"):format(step.address), {
+    "look for an unreachable route: ip route get " .. step.address,
+  }
+end
+
+connection.EACCES, connection.EPERM, connection.PROHIBITED = prohibited, prohibited, prohibited
+
+function connection.EINVAL(_, step)
+  if not step.blackhole then return nil end
+  return "blackhole", ("a blackhole route of this machine drops what goes to %s"):format(step.address), {
+    "remove it: ip route del blackhole ...",
+  }
+end
+
+-- The best informed of several failures speaks for all.
+local RANK = { "refused", "reset", "prohibited", "filtered", "host-silent", "host-unreachable", "blackhole",
+  "net-unreachable" }
+
+local function rankof(name)
+  for rank, other in ipairs(RANK) do
+    if other == name then return rank end
+  end
+  return #RANK + 1
+end
+
+local function one(d, step)
+  local rule = connection[step.error.code]
+  local name, sentence, advice
+  if rule then name, sentence, advice = rule(d, step) end
+  if name then return { name, sentence, advice, step } end
+  return { step.error.kind, step.error.message, { step.error:explain() }, step }
+end
+
+local function worst(d, list)
+  local best
+  for _, step in ipairs(list) do
+    local found = one(d, step)
+    if not best or rankof(found[1]) < rankof(best[1]) then best = found end
+  end
+  return table.unpack(best)
+end
+
+-- ---- some addresses connect
+
+local function familiesof(list)
+  local set = {}
+  for _, step in ipairs(list) do set[family(step.address)] = true end
+  return set
+end
+
+-- A machine without IPv6 is no fault of the service.
+local function unused(step)
+  return step.error.code == "ENETUNREACH" and not step.error.cause
+    or step.error.code == "EADDRNOTAVAIL" or step.error.code == "EAFNOSUPPORT"
+end
+
+local function partly(d, open, closed)
+  local _, sentence, advice, step = worst(d, closed)
+  local name = "some-addresses"
+  local works, fails = familiesof(open), familiesof(closed)
+  if not (works.IPv4 and fails.IPv4 or works.IPv6 and fails.IPv6) then name = "half-dual-stack" end
+  local text = "open on %s, but not on %s: %s"
+  return name, text:format(open[1].address, step.address, sentence), advice, step
+end
+
+-- ---- open connections
+
+local function opened(d, open)
+  local silent = steps(d, "greeting", failed)[1]
+  if silent then
+    local how = silent.error and "resets" or "closes"
+    return "reset", ("the service accepts and %s the connection at once"):format(how), {
+      "it may refuse this client, speak only after TLS, or fail as it starts: look at its log",
+    }, silent
+  end
+  local hole = steps(d, "mtu", failed)[1]
+  if hole then
+    local text = "small packets arrive, but those over %d bytes vanish, and no router says so"
+    return "mtu-blackhole", text:format(hole.mtu), {
+      "a firewall drops the ICMP messages that would say so: let type 3 code 4, or ICMPv6 type 2, pass",
+      ("until then: ip route add %s mtu %d ..."):format(hole.address, hole.mtu),
+    }, hole
+  end
+  return "ok", ("connected to %s"):format(endpoint(open[1].address, open[1].port)), {}
+end
+
+---The verdict on the steps of a diagnosis: its name, a sentence, a list of what to do, and the step that
+---decided it, if one failed.
+function verdict.of(d)
+  local resolve = steps(d, "resolve")[1]
+  if resolve and resolve.error then
+    local name, sentence, advice = unresolved(d, resolve.error)
+    return name, sentence, advice, resolve
+  end
+  local open, closed = steps(d, "connect", good), steps(d, "connect", failed)
+  if #open == 0 then return worst(d, closed) end
+  local counted = steps(d, "connect", function(step) return failed(step) and not unused(step) end)
+  if #counted > 0 then return partly(d, open, counted) end
+  local name, sentence, advice, step = opened(d, open)
+  if name == "ok" and #closed > 0 then
+    advice[1] = ("%s does not work here (%s): programs that try it first lose time"):format(
+      family(closed[1].address), closed[1].error.message)
+  end
+  return name, sentence, advice, step
+end
+
+return verdict
