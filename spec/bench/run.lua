@@ -340,5 +340,9 @@ bench_idle()
 bench_hold()
 bench_spawn()
 bench_startup(python)
+dofile((arg[0]:match("^(.*)/[^/]*$") or ".") .. "/scanning.lua") {
+  quote = quote, capture = capture, succeeds = succeeds, in_turns = in_turns, report = report,
+  skipped = skipped, here = here, build = build, netlua = netlua, python = python,
+}
 print_table()
 os.exit(#failed == 0)

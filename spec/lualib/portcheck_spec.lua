@@ -58,7 +58,8 @@ describe("net.is_port_open", function()
     local out, err = silence.run [[
       run "ip route add unreachable 10.1.0.0/24"
       run "ip route add prohibit 10.2.0.0/24"
-      for _, address in ipairs { "10.9.0.2", "fd09::2", "10.1.0.1", "10.2.0.1", "192.0.2.1", "2001:db8::1" } do
+      local addresses = { "10.9.0.2", "fd09::2", "10.1.0.1", "10.2.0.1", "192.0.2.1", "2001:db8::1" }
+      for _, address in ipairs(addresses) do
         local began = net.now()
         local open, reason = net.is_port_open(address, 80, 0.2)
         print(address, open, reason.code, reason.kind, net.now() - began < 2)
@@ -224,7 +225,8 @@ describe("net.is_port_available", function()
     for _, port in ipairs { 0, 65536, -1, 1.5, "x", "" } do
       assert.error_matches(function() net.is_port_available(port) end, "#1 to 'is_port_available'")
     end
-    for _, options in ipairs { 5, { kind = "tcp" }, { type = "sctp" }, { address = "localhost" }, { address = 1 } } do
+    for _, options in ipairs { 5, { kind = "tcp" }, { type = "sctp" }, { address = "localhost" },
+      { address = 1 } } do
       assert.error_matches(function() net.is_port_available(80, options) end, "#2 to 'is_port_available'")
     end
   end)

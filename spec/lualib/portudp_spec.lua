@@ -64,7 +64,8 @@ describe("the questions to UDP ports", function()
   end)
 
   it("name the host to a telephone as a URI does", function()
-    assert.matches("^OPTIONS sip:192%.0%.2%.1:5060 SIP/2%.0\r\n.*\r\n\r\n$", udp.question("192.0.2.1", 5060, 1))
+    assert.matches("^OPTIONS sip:192%.0%.2%.1:5060 SIP/2%.0\r\n.*\r\n\r\n$",
+      udp.question("192.0.2.1", 5060, 1))
     assert.matches("^OPTIONS sip:%[::1%]:5060 SIP/2%.0\r\n", udp.question("::1", 5060, 1))
   end)
 

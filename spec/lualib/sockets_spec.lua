@@ -70,8 +70,8 @@ describe("the sockets of this machine", function()
     local list = sockets.list { protocol = "unix", listen = true }
 
     local row = find(list, function(r) return r.local_address == "unix:" .. path end)
-    assert.same({ "unix", "unix", "LISTEN", "stream", mypid() }, { row.protocol, row.family, row.state, row.type,
-      row.pid })
+    assert.same({ "unix", "unix", "LISTEN", "stream", mypid() },
+      { row.protocol, row.family, row.state, row.type, row.pid })
     assert.is_truthy(find(list, function(r) return r.local_address == "unix:@netlua-spec-" .. mypid() end))
     assert.is_true(listener ~= abstract)
   end)
@@ -82,7 +82,8 @@ describe("the sockets of this machine", function()
     path = path .. "\nffff: 1 2\n"
     local listener <close> = assert(net.listen("unix:" .. path)) -- luacheck: ignore listener
 
-    local row = find(sockets.list { protocol = "unix" }, function(r) return r.local_address == "unix:" .. path end)
+    local list = sockets.list { protocol = "unix" }
+    local row = find(list, function(r) return r.local_address == "unix:" .. path end)
 
     assert.equal(mypid(), row.pid)
   end)
