@@ -63,6 +63,8 @@ local function liveclasses()
     ["net.listeners"] = require("net.listeners").class,
     ["net.ip"] = net.ip,
     ["net.ip.address"] = methods(net.ip "127.0.0.1"),
+    ["net.port"] = net.port,
+    ["net.port.scanner"] = require("net.portscan").class,
     ["net.mac"] = net.mac,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
   }
@@ -262,6 +264,7 @@ describe("the option classes", function()
       local s <close> = assert(net.udp())
       return s:recvmsg(1, 0, options)
     end,
+    ["net.port.scan.options"] = function(options) return net.port.scan("127.0.0.1", 1, options) end,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 
