@@ -216,8 +216,8 @@ end
 
 local function follow(self, f, pair, s, ...)
   self.inflight = self.inflight + 1
-  self.sockets[s] = true
-  self.scope:spawn(f, setmetatable({ scan = self, socket = s }, ending), self, pair, s, ...)
+  self.sockets[s] = false -- until it has its task
+  self.sockets[s] = self.scope:spawn(f, setmetatable({ scan = self, socket = s }, ending), self, pair, s, ...)
 end
 
 local function left(self, pair)
@@ -325,11 +325,22 @@ local function take(self)
   return record
 end
 
--- Until an answer is there, or the next question may be asked.
+-- A task that finds no memory even to begin leaves no word: its failure is the scope's.
+local function lookforlost(self)
+  for _, worker in pairs(self.sockets) do
+    if worker and worker:status() == "failed" then self.broken = true end
+  end
+end
+
+-- Until an answer is there, or the next question may be asked, or all answers should have come.
 local function wait(self, more)
-  local due = more and self.inflight < self.limit and math.max(self.due, self.hold) or nil
-  local ok, err = self.waiters:wait(due and math.max(due - task.now(), 0))
-  if not ok and not (due and task.now() >= due) then error(err, 0) end
+  local patience = task.now() + 2 * self.timeout
+  local next = more and self.inflight < self.limit and math.max(self.due, self.hold) or math.huge
+  local due = math.min(patience, next)
+  local ok, err = self.waiters:wait(math.max(due - task.now(), 0))
+  if ok then return end
+  if task.now() < due then error(err, 0) end
+  if due == patience then lookforlost(self) end
 end
 
 ---Gives the next record, in the order of the answers.
