@@ -111,16 +111,12 @@ local function resolved(targets, family)
   return ranges
 end
 
--- port = name, of a protocol; read once.
-local services = { tcp = {}, udp = {} }
+-- protocol = {port = name}, read once.
+local services
 
-local function loadservices()
-  if services.loaded then return end
-  for key, name in pairs(resolve.services()) do
-    local port, protocol = key:match "^(%d+)/(%l+)$"
-    if services[protocol] then services[protocol][math.tointeger(port)] = name end
-  end
-  services.loaded = true
+local function servicesof(protocol)
+  services = services or resolve.services()
+  return services[protocol] or {}
 end
 
 -- ---- the records
@@ -413,13 +409,12 @@ local function new(targets, ports, options)
   local entryat, addresses = list.entries(ranges)
   local total = addresses * #numbers
   task.sleep(0) -- the event loop takes its own descriptors before the scan takes all
-  loadservices()
   return setmetatable({
     protocol = protocol, ports = numbers, entryat = entryat, addresses = addresses, total = total,
     reported = 0, position = 0, order = options.randomize and list.permutation(total), again = {},
     limit = options.limit or 256, inflight = 0, rate = options.rate, due = 0, hold = 0,
     timeout = options.timeout or 1, banner = options.banner == true and BANNER or options.banner or nil,
-    services = services[protocol], ask = protocol == "udp" and askdatagram or askstream,
+    services = servicesof(protocol), ask = protocol == "udp" and askdatagram or askstream,
     answers = {}, first = 1, last = 0, sockets = {}, waiters = task.waitlist(), prober = probe.prober(),
     scope = task.scope(), closed = false,
   }, scanner)

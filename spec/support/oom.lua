@@ -105,21 +105,6 @@ local function errors()
   assert(not pcall(net.listen, "127.0.0.1", 0, { blacklog = 1 }))
 end
 
--- A port that refuses, and one whose answer a task waits for.
-local function ports()
-  local scope <close> = net.scope { timeout = 10 }
-  local listener <close> = assert(net.listen("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  scope:spawn(function()
-    local held <close> = listener -- luacheck: ignore held
-    local client <close> = assert(listener:accept(5))
-    client:write "hello\n"
-  end)
-  local count = 0
-  for _ in net.port.scan("127.0.0.1", { port, 1 }, { banner = true, timeout = 0.02 }) do count = count + 1 end
-  assert(count == 2)
-end
-
 -- Nothing here is closed: collections and the end of the state have to do it.
 local function dropped()
   net.pair()
@@ -132,6 +117,6 @@ local function dropped()
   a:write "x"
 end
 
-for _, case in ipairs { pair, datagrams, tasks, errors, ports, dropped } do case() end
+for _, case in ipairs { pair, datagrams, tasks, errors, dropped } do case() end
 server("127.0.0.1", 0)
 server("unix:@netlua-oom-" .. tostring(net):match "0x(%x+)")
