@@ -10,6 +10,8 @@ async def worker(ports, closed):
             writer.close()
         except ConnectionRefusedError:
             closed.append(port)
+        except OSError:
+            pass
 
 
 async def main():
