@@ -4,7 +4,6 @@
  * machine do, costs four system calls and no object.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,10 +30,8 @@ static void prober_release (lua_State *L, void *self) {
  * machine connects to itself: nobody listens there. */
 static bool toitself (int fd, const nl_address *far) {
   nl_address near = {.len = sizeof near.sa};
-  const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)&far->sa.storage, *b = (void *)&near.sa.storage;
-  if (getsockname(fd, &near.sa.any, &near.len) < 0 || near.len != far->len) return false;
-  if (near.sa.any.sa_family == AF_INET) return memcmp(&near.sa, &far->sa, sizeof(struct sockaddr_in)) == 0;
-  return a->sin6_port == b->sin6_port && memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+  if (getsockname(fd, &near.sa.any, &near.len) < 0) return false;
+  return nl_portof(&near) == nl_portof(far) && nl_samehost(&near, far);
 }
 
 /* 0: connected; EALREADY: not yet; or what it failed with. The second call finds the answer of this machine,

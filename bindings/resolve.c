@@ -512,23 +512,28 @@ static void endservices (void *unused) {
   endservent();
 }
 
-/* services() -> {["80/tcp"] = "http", ...}: all of them in one reading; the first name of each */
+/* Notes the first name of each port, in a table of its protocol. [-0, +0, m] */
+static void addservice (lua_State *L, int services, const struct servent *entry) {
+  lua_Integer port = ntohs((uint16_t)entry->s_port);
+  (void)luaL_getsubtable(L, services, entry->s_proto);
+  if (lua_rawgeti(L, -1, port) == LUA_TNIL) {
+    lua_pushstring(L, entry->s_name);
+    lua_rawseti(L, -3, port);
+  }
+  lua_pop(L, 2);
+}
+
+/* services() -> {tcp = {[80] = "http", ...}, udp = ...}: all of them in one reading */
 static int resolve_services (lua_State *L) {
   char room[ENTRYROOM];
   struct servent entry, *found = NULL;
-  nl_guard *g = nl_newguard(L, endservices);
-  g->ptr = &entry;
+  lua_settop(L, 0);
   lua_newtable(L);
+  nl_guard *g = nl_newguard(L, endservices);
+  g->ptr = &entry; /* whatever is not NULL */
   setservent(1);
-  while (getservent_r(&entry, room, sizeof room, &found) == 0) {
-    lua_pushfstring(L, "%d/%s", (int)ntohs((uint16_t)found->s_port), found->s_proto);
-    lua_pushvalue(L, -1);
-    bool known = lua_rawget(L, -3) != LUA_TNIL;
-    lua_pop(L, 1);
-    lua_pushstring(L, found->s_name);
-    if (known) lua_pop(L, 2);
-    else lua_rawset(L, -3);
-  }
+  while (getservent_r(&entry, room, sizeof room, &found) == 0) addservice(L, 1, found);
+  lua_pushvalue(L, 1);
   return 1;
 }
 

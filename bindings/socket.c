@@ -302,7 +302,7 @@ static int connected (lua_State *L, nl_stream *s) {
 static bool unbound (int fd) {
   nl_address own = {.len = sizeof own.sa};
   if (getsockname(fd, &own.sa.any, &own.len) < 0 || own.sa.any.sa_family == AF_UNIX) return false;
-  return ((const struct sockaddr_in *)&own.sa.storage)->sin_port == 0; /* in the same place for IPv6 */
+  return nl_portof(&own) == 0;
 }
 
 /* A full unix backlog is EAGAIN and nothing tells when there is room again. */

@@ -97,6 +97,21 @@ void nl_anyaddress (int family, uint16_t port, nl_address *a) {
   a->len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
+uint16_t nl_portof (const nl_address *a) {
+  const struct sockaddr_in *sin = (const struct sockaddr_in *)&a->sa.storage;
+  bool inet = a->len > 0 && (a->sa.any.sa_family == AF_INET || a->sa.any.sa_family == AF_INET6);
+  return inet ? ntohs(sin->sin_port) : 0; /* it is in the same place in both */
+}
+
+bool nl_samehost (const nl_address *a, const nl_address *b) {
+  const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->sa.storage,
+                           *b4 = (const void *)&b->sa.storage;
+  const struct sockaddr_in6 *a6 = (const void *)a4, *b6 = (const void *)b4;
+  if (a->sa.any.sa_family != b->sa.any.sa_family) return false;
+  if (a->sa.any.sa_family == AF_INET) return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+  return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
+}
+
 void nl_mapaddress (nl_address *a) {
   struct sockaddr_in from = *in4(a);
   struct sockaddr_in6 *to = in6(a);

@@ -123,6 +123,8 @@ bool nl_isunix (const char *host); /* [-0, +0, -] spelled "unix:/path" or "unix:
 bool nl_parseaddress (const char *host, size_t len, uint16_t port, nl_address *a, const char **problem);
 void nl_anyaddress (int family, uint16_t port, nl_address *a); /* the wildcard of that family */
 void nl_mapaddress (nl_address *a);                            /* IPv4 becomes IPv4-mapped IPv6 */
+uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
+bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
 void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
 

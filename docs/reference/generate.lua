@@ -28,6 +28,8 @@ local PAGES = {
   { file = "tables", title = "Tables that calls give", "net.getaddrinfo.entry", "net.message", "net.option",
     "net.tcpinfo" },
   { file = "ip", title = "Addresses", "net.ip", "net.ip.address" },
+  { file = "port", title = "Ports", "net.port", "net.port.scanner", "net.port.scan.options", "net.port.record",
+    "net.port.socket" },
   { file = "mac", title = "Hardware addresses", "net.mac", "net.mac.address" },
   { file = "tool", title = "Tools", "net.tool", "net.tool.spec", "net.tool.output",
     "net.tool.target" },

@@ -16,6 +16,8 @@
 ---@field host? string the name it was about
 ---@field port? integer
 ---@field partial? string|integer what came before the failure, of a read; how many bytes left, of a write
+---@field owner? {pid: integer?, command: string?, address: string} who holds the port, of
+--- net.is_port_available
 ---@field ms? number milliseconds that the attempt to connect took
 ---@field attempts? net.error[] of connect with a name: every address that was tried, with its own error
 local error = {}

@@ -111,16 +111,12 @@ local function resolved(targets, family)
   return ranges
 end
 
--- port = name, of a protocol; read once.
-local services = { tcp = {}, udp = {} }
+-- protocol = {port = name}, read once.
+local services
 
-local function loadservices()
-  if services.loaded then return end
-  for key, name in pairs(resolve.services()) do
-    local port, protocol = key:match "^(%d+)/(%l+)$"
-    if services[protocol] then services[protocol][math.tointeger(port)] = name end
-  end
-  services.loaded = true
+local function servicesof(protocol)
+  services = services or resolve.services()
+  return services[protocol] or {}
 end
 
 -- ---- the records
@@ -216,8 +212,8 @@ end
 
 local function follow(self, f, pair, s, ...)
   self.inflight = self.inflight + 1
-  self.sockets[s] = true
-  self.scope:spawn(f, setmetatable({ scan = self, socket = s }, ending), self, pair, s, ...)
+  self.sockets[s] = false -- until it has its task
+  self.sockets[s] = self.scope:spawn(f, setmetatable({ scan = self, socket = s }, ending), self, pair, s, ...)
 end
 
 local function left(self, pair)
@@ -325,11 +321,22 @@ local function take(self)
   return record
 end
 
--- Until an answer is there, or the next question may be asked.
+-- A task that finds no memory even to begin leaves no word: its failure is the scope's.
+local function lookforlost(self)
+  for _, worker in pairs(self.sockets) do
+    if worker and worker:status() == "failed" then self.broken = true end
+  end
+end
+
+-- Until an answer is there, or the next question may be asked, or all answers should have come.
 local function wait(self, more)
-  local due = more and self.inflight < self.limit and math.max(self.due, self.hold) or nil
-  local ok, err = self.waiters:wait(due and math.max(due - task.now(), 0))
-  if not ok and not (due and task.now() >= due) then error(err, 0) end
+  local patience = task.now() + 2 * self.timeout
+  local next = more and self.inflight < self.limit and math.max(self.due, self.hold) or math.huge
+  local due = math.min(patience, next)
+  local ok, err = self.waiters:wait(math.max(due - task.now(), 0))
+  if ok then return end
+  if task.now() < due then error(err, 0) end
+  if due == patience then lookforlost(self) end
 end
 
 ---Gives the next record, in the order of the answers.
@@ -402,13 +409,12 @@ local function new(targets, ports, options)
   local entryat, addresses = list.entries(ranges)
   local total = addresses * #numbers
   task.sleep(0) -- the event loop takes its own descriptors before the scan takes all
-  loadservices()
   return setmetatable({
     protocol = protocol, ports = numbers, entryat = entryat, addresses = addresses, total = total,
     reported = 0, position = 0, order = options.randomize and list.permutation(total), again = {},
     limit = options.limit or 256, inflight = 0, rate = options.rate, due = 0, hold = 0,
     timeout = options.timeout or 1, banner = options.banner == true and BANNER or options.banner or nil,
-    services = services[protocol], ask = protocol == "udp" and askdatagram or askstream,
+    services = servicesof(protocol), ask = protocol == "udp" and askdatagram or askstream,
     answers = {}, first = 1, last = 0, sockets = {}, waiters = task.waitlist(), prober = probe.prober(),
     scope = task.scope(), closed = false,
   }, scanner)

@@ -15,12 +15,13 @@ for _, argument in ipairs(arg) do
   if argument == "--quick" then frame.quick, frame.rounds = true, 1 else frame.build = argument end
 end
 
-for _, name in ipairs { "load", "echo", "startup", "datagrams", "udp", "names", "sink", "dial", "select" } do
+for _, name in ipairs { "load", "echo", "startup", "datagrams", "udp", "names", "sink", "dial", "select",
+  "scan" } do
   local path = frame.build .. "/bench/" .. name
   assert(io.open(path), path .. " is not built"):close()
 end
 assert(frame.succeeds(frame.netlua() .. " -e return"), "netlua does not run")
 
-for _, subject in ipairs { "servers", "clients", "program" } do require(subject)() end
+for _, subject in ipairs { "servers", "clients", "program", "scanning" } do require(subject)() end
 frame.print_table()
 os.exit(#frame.failed == 0)

@@ -131,7 +131,7 @@ describe("waiting for a stream of a prober", function()
 
   it("hears of the answer that comes later", function()
     local out, err = insilence [[
-      local s = probe.prober():connect("10.9.0.77", 80) -- nobody answers the question for its hardware address
+      local s = probe.prober():connect("10.9.0.77", 80) -- no hardware address
       local ok, err = probe.wait(s, 8)
       print(ok, err.code)
     ]]

@@ -665,3 +665,18 @@ true
     assert.equal("nil\tEAI_AGAIN\tdns\n", out)
   end)
 end)
+
+describe("the list of services", function()
+  it("has what is found one by one", function()
+    local services = require("net.core.resolve").services()
+
+    for _, protocol in ipairs { "tcp", "udp" } do
+      local seen = 0
+      for port, name in pairs(services[protocol]) do
+        seen = seen + 1
+        assert.equal(net.getservbyport(port, protocol), name)
+      end
+      assert.is_true(seen > 50)
+    end
+  end)
+end)

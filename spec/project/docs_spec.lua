@@ -66,6 +66,8 @@ local function liveclasses()
     ["net.hops"] = methods(assert(net.hops("127.0.0.1", { mode = "tcp" }))),
     ["net.ip"] = net.ip,
     ["net.ip.address"] = methods(net.ip "127.0.0.1"),
+    ["net.port"] = net.port,
+    ["net.port.scanner"] = require("net.portscan").class,
     ["net.mac"] = net.mac,
     ["net.tool"] = net.tool,
     ["net.tool.output"] = require("net.output").class,
@@ -274,6 +276,7 @@ describe("the option classes", function()
     ["net.local_addresses.options"] = net.local_addresses,
     ["net.route.options"] = function(options) return net.route("127.0.0.1", options) end,
     ["net.neighbors.options"] = net.neighbors,
+    ["net.port.scan.options"] = function(options) return net.port.scan("127.0.0.1", 1, options) end,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 

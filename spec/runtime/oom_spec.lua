@@ -54,6 +54,18 @@ describe("running out of memory", function()
     end)
   end
 
+  for _, mode in ipairs { "pair", "all" } do
+    it("leaves nothing of a scan behind: " .. mode, function()
+      if not program then return pending "the objects of this build are not there" end
+
+      local out, err, status = netlua.shell(("%s %s spec/support/oom_scan.lua 1 1"):format(program, mode), 55)
+
+      assert.equal("", err)
+      assert.equal(0, status)
+      assert.matches("failures 0", out, 1, true)
+    end)
+  end
+
   it("is not taken for a mistake in the script", function()
     if not program then return pending "the objects of this build are not there" end
     local wrong = scriptfile "net.sleep(0) error 'on purpose'"

@@ -534,3 +534,27 @@ describe("tasks that all wait for each other", function()
     assert.equal("late\n", out)
   end)
 end)
+
+describe("a task that never has to wait", function()
+  -- Where it was the only one that was ready, 131,072 calls went by between two looks at the descriptors.
+  it("lets the others hear of their descriptors soon", function()
+    local a <close>, b = assert(net.pair())
+    local other <close> = b
+    local heard, calls, ready = false, 0, net.event()
+    local reader = net.spawn(function()
+      other:read(1)
+      heard = true
+    end)
+    ready:set()
+    net.sleep(0)
+    a:write "x"
+
+    while not heard do
+      ready:wait()
+      calls = calls + 1
+    end
+
+    reader:join(5)
+    assert.is_true(calls < 1000, calls)
+  end)
+end)

@@ -1,5 +1,5 @@
--- silence: a network of its own with 10.9.0.1 and fd09::1 on this side, and nobody at 10.9.0.2 to 10.9.0.9 and
--- fd09::2, which do not even refuse.
+-- silence: a network of its own with 10.9.0.1 and fd09::1 on this side, and nobody at 10.9.0.2 to 10.9.0.9
+-- and fd09::2, which do not even refuse.
 
 local island = require "island"
 
