@@ -137,7 +137,7 @@ local function follow(self, report)
   for _ = 1, ROUNDS do
     local found, err = insist(self, { report.mtu })
     if not found and err.code == "EMSGSIZE" and err.mtu and err.mtu < report.mtu then
-      report.mtu = err.mtu -- the route's own limit
+      report.mtu = err.mtu -- another interface by now
     elseif not found then
       return nil, err
     elseif found.arrived then

@@ -4,7 +4,8 @@
 --
 -- A transport has send(seq, size, ttl) -> true | nil, err; receive(timeout) -> event | nil, err; and close.
 -- An event is {seq, address, received} with either `error`, for an ICMP message, or `reply`: "echo", "data",
--- "open", "refused"; and ttl, bytes, damaged where they are known.
+-- "open", "refused"; and ttl, bytes, damaged where they are known. Without an address it is an error of this
+-- system.
 
 local task = require "net.core.task"
 local core = require "net.core.message"
@@ -86,7 +87,7 @@ function probe.lookup(op, host, options)
 end
 
 -- Source, interface and the rest of the options, on a socket just made.
-local function setup(s, address, options)
+local function setup(s, op, address, options)
   local v6 = probe.familyof(address) == "inet6"
   local ok, err = true, nil
   if options.interface then ok, err = s:setsockopt("SO_BINDTODEVICE", options.interface) end
@@ -99,6 +100,7 @@ local function setup(s, address, options)
   if ok then ok, err = s:ancillary { error = true, ttl = true, timestamp = true } end
   if ok then return s end
   s:close()
+  err.op = op
   return nil, err
 end
 
@@ -170,7 +172,7 @@ end
 local Transport = { receive = receive }
 
 -- A probe that nobody waits for any more.
-function Transport:forget() end
+function Transport.forget() end
 
 function Transport:close()
   self.socket:close()
@@ -299,9 +301,9 @@ function probe.icmp(op, address, options)
   local family = probe.familyof(address)
   local s, raw = echosocket(op, family)
   if not s then return nil, raw end
-  if raw then narrow(s, address, ICMP[family], options) end
-  local ok, err = setup(s, address, options)
+  local ok, err = setup(s, op, address, options)
   if not ok then return nil, err end
+  if raw then narrow(s, address, ICMP[family], options) end
   local self
   self, err = new(Echo, op, address, s, options)
   if not self then return nil, err end
@@ -336,7 +338,7 @@ function probe.udp(op, address, options)
   local s, err = socket.socket(probe.familyof(address), "dgram")
   if not s then return nil, err end
   local ok
-  ok, err = setup(s, address, options)
+  ok, err = setup(s, op, address, options)
   if not ok then return nil, err end
   local self
   self, err = new(Udp, op, address, s, options)
@@ -375,13 +377,11 @@ local function outcome(self, seq, s, err)
     event.received = info.received or task.now()
     return event
   end
-  local event = { seq = seq, address = self.address, received = task.now() }
   if not err or err.code == "ECONNREFUSED" then
-    event.reply = err and "refused" or "open"
-  else
-    err.op, event.error = self.op, err
+    return { seq = seq, address = self.address, received = task.now(), reply = err and "refused" or "open" }
   end
-  return event
+  err.op = self.op
+  return { seq = seq, received = task.now(), error = err }
 end
 
 function Tcp:send(seq, _, ttl)

@@ -76,12 +76,27 @@ local function isrefusal(self, err)
   return err.address == self.address and (err.code == "ECONNREFUSED" or err.code == "ENOPROTOOPT")
 end
 
+local function failed(self, seq, err)
+  err.host, err.address = self.host, err.address or self.address
+  local hop = decide(self, seq, { error = err })
+  hop.lost = hop.lost + 1
+  return hop
+end
+
+-- This system sends nothing there: the next hop would fare no better.
+local function unsent(self, seq, err)
+  local hop = failed(self, seq, err)
+  hop.error = err
+  last(self, hop)
+end
+
 local function settle(self, event)
   local began = self.pending[event.seq]
   if not began then return end
+  if not event.address then return unsent(self, event.seq, event.error) end
   local reply = { ms = math.max(event.received - began, 0) * 1000, address = event.address, ttl = event.ttl }
   local hop = decide(self, event.seq, reply)
-  if event.address then note(hop, event.address) end
+  note(hop, event.address)
   if event.reply or isrefusal(self, event.error) then
     hop.reached, reply.reply = true, event.reply or "refused"
     last(self, hop)
@@ -92,13 +107,6 @@ local function settle(self, event)
   end
 end
 
-local function failed(self, seq, err)
-  err.host, err.address = self.host, err.address or self.address
-  local hop = decide(self, seq, { error = err })
-  hop.lost = hop.lost + 1
-  return hop
-end
-
 -- ---- sending and waiting
 
 local function send(self)
@@ -107,10 +115,7 @@ local function send(self)
   local hop = gethop(self, ttl)
   self.next, hop.sent, self.pending[seq] = seq + 1, hop.sent + 1, task.now()
   local ok, err = self.transport:send(seq, self.size, ttl)
-  if ok then return end
-  hop = failed(self, seq, err)
-  hop.error = err
-  last(self, hop) -- this system sends nothing there: the next hop would fare no better
+  if not ok then unsent(self, seq, err) end
 end
 
 local function maysend(self)
