@@ -337,8 +337,8 @@ end
 ---
 ---A reply counts only if it carries the random bytes that were sent. One that comes twice is a `duplicate`,
 ---one from another address is `different` (raw sockets hear the target only), one whose bytes changed is
----`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH, EHOSTUNREACH,
----PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
+---`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH,
+---EHOSTUNREACH, PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
 ---@async
 ---@param host string numeric address or name
 ---@param options? net.ping.options an unknown field raises

@@ -1,5 +1,5 @@
 -- net.probe: packets that ask a path something, and what comes back for each: ICMP echo requests, UDP
--- datagrams, TCP connections. Ping, trace and the path MTU are policy on top. Every probe has a number, `seq`,
+-- datagrams, TCP connections. Ping, trace and path MTU are policy on top. Every probe has a number, `seq`,
 -- and what cannot be shown to answer one of ours is counted and passed over.
 --
 -- A transport has send(seq, size, ttl) -> true | nil, err; receive(timeout) -> event | nil, err; and close.
