@@ -25,6 +25,10 @@ local OPTIONS = {
 
 ---What net.hops gives: called, the next hop; `for` does that.
 ---@class net.hops
+---@field host string as it was given
+---@field address string the address that is asked
+---@field mode string
+---@field reached boolean whether the host has answered
 local hops = {}
 hops.__index = hops
 
