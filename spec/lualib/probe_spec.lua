@@ -112,7 +112,8 @@ end)
 describe("probes by TCP", function()
   it("answer open and refused, several at a time", function()
     local server <close> = assert(net.listen("127.0.0.1", 0))
-    local transport <close> = assert(probe.tcp("trace", "127.0.0.1", { port = select(2, server:getsockname()) }))
+    local _, port = server:getsockname()
+    local transport <close> = assert(probe.tcp("trace", "127.0.0.1", { port = port }))
     for seq = 1, 3 do assert(transport:send(seq, 0, 5)) end
     local seen = {}
     for _ = 1, 3 do

@@ -78,7 +78,7 @@ end
 
 -- Nothing in these may be left out when a chapter is renamed.
 local CHAPTERS = { "first-script", "waiting", "streams", "servers", "datagrams", "names", "addresses",
-  "options", "multicast", "select", "errors", "command-line" }
+  "options", "multicast", "select", "path", "errors", "command-line" }
 
 local pages = { "README.md" }
 for _, name in ipairs(CHAPTERS) do pages[#pages + 1] = "docs/guide/" .. name .. ".md" end

@@ -11,9 +11,10 @@ describe("netlua ping", function()
 
     assert.equal("", err)
     assert.equal(0, status)
-    assert.matches("^ping 127.0.0.1 %(127.0.0.1%) port 1\n   1  127.0.0.1  %d+%.%d%d%d ms  refused\n   2  ", out)
-    assert.matches("\n2 sent, 2 received, 0 %% lost\nmin [%d.]+  avg [%d.]+  p95 [%d.]+  max [%d.]+  mdev [%d.]+ ms\n$",
-      out)
+    assert.equal("ping 127.0.0.1 (127.0.0.1) port 1\n"
+      .. "   1  127.0.0.1  N ms  refused\n   2  127.0.0.1  N ms  refused\n"
+      .. "2 sent, 2 received, 0 % lost\nmin N  avg N  p95 N  max N  mdev N ms\n",
+      (out:gsub("%d+%.%d%d%d", "N")))
   end)
 
   it("ends with 6 for a name that is none", function()

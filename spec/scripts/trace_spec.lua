@@ -20,7 +20,8 @@ describe("netlua trace", function()
 
       assert.equal("", err)
       assert.equal(0, status)
-      assert.matches("^trace to 127.0.0.1 %(127.0.0.1%) by %l+\n 1  127.0.0.1  [%d.]+ [%d.]+ [%d.]+ ms\n$", out)
+      assert.matches("^trace to 127.0.0.1 %(127.0.0.1%) by %l+\n 1  127.0.0.1  N N N ms\n$",
+        (out:gsub("%d+%.%d%d%d", "N")))
     end
   end)
 
