@@ -66,16 +66,22 @@ function probe.familyof(address)
   return address:find(":", 1, true) and "inet6" or "inet"
 end
 
--- An address as it stands needs no resolver, and so no thread.
-local function isnumeric(host)
-  return addr.inet_pton("inet", host) or addr.inet_pton("inet6", host)
+-- An address as it stands needs no resolver, and so no thread: in the form that the system gives it, and a
+-- mapped one as what it is. Nil for a name.
+local function numeric(host)
+  local four = addr.inet_pton("inet", host)
+  if four then return addr.inet_ntop("inet", four) end
+  local six = addr.inet_pton("inet6", host)
+  local text = six and addr.inet_ntop("inet6", six)
+  return text and (text:match "^::ffff:(%d+%.%d+%.%d+%.%d+)$" or text)
 end
 
 -- The first address of a host, of the family of the options or of their source.
 function probe.lookup(op, host, options)
   local family = options.family or options.source and probe.familyof(options.source)
-  if isnumeric(host) then
-    if not family or family == probe.familyof(host) then return host end
+  local address = numeric(host)
+  if address then
+    if not family or family == probe.familyof(address) then return address end
     local err = newerror(op, "EAI_ADDRFAMILY")
     err.host = host
     return nil, err
@@ -243,7 +249,7 @@ end
 -- A router may quote as little as the header: what there is has to be ours.
 local function quoted(self, data, info)
   local kind, seq, body = parse(self, data)
-  if kind ~= self.icmp.request then return nil end
+  if kind ~= self.icmp.request or info.address ~= self.address then return nil end
   local ours = self.payload or ""
   local known = math.min(#body, TOKEN, #ours)
   if body:sub(1, known) ~= ours:sub(1, known) then return nil end
@@ -324,13 +330,12 @@ end
 
 function Udp:read(data, info)
   local seq = (info.port or 0) - self.port
-  if seq < 0 then return nil end
+  if seq < 0 or info.address ~= self.address then return nil end
   if info.error then
     local known = math.min(#data, TOKEN)
     if data:sub(1, known) ~= self.payload:sub(1, known) then return nil end
     return failed(self, seq, info)
   end
-  if info.address ~= self.address then return nil end
   return { seq = seq, address = info.address, reply = "data", bytes = #data }
 end
 

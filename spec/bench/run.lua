@@ -303,6 +303,30 @@ local function bench_startup(python)
   row("wall", wall)
 end
 
+-- Wall time of a command that answers for all of 1,000 hosts, or nil.
+local function ping_ms(command)
+  local began = net.now()
+  local answered = succeeds(command)
+  return answered and (net.now() - began) * 1000
+end
+
+local function bench_ping()
+  local fping = "fping -q -c 1 -t 1000 -i %d -g 127.0.0.1 127.0.3.232"
+  if not succeeds(netlua .. " ping 127.0.0.1 -c 1") then
+    skipped[#skipped + 1] = "ping (no privilege for ICMP)"
+    return
+  end
+  local ours, theirs = {}, {}
+  for round = 1, ROUNDS do
+    progress("ping of 1000 hosts, round %d of %d", round, ROUNDS)
+    ours[#ours + 1] = ping_ms(netlua .. " " .. here .. "/ping.lua")
+    theirs[#theirs + 1] = ping_ms(fping:format(0)) or ping_ms(fping:format(1)) -- 0 is for root
+  end
+  if #ours < ROUNDS then failed[#failed + 1] = "ping.lua" end
+  local value = median(ours)
+  report("wall ms, ping of 1000 hosts, fping", "%.0f", value, median(theirs), "< 1300", value and value < 1300)
+end
+
 -- Report ----------------------------------------------------------------------------------------
 
 local function print_table()
@@ -339,6 +363,7 @@ bench_calls()
 bench_idle()
 bench_hold()
 bench_spawn()
+bench_ping()
 bench_startup(python)
 print_table()
 os.exit(#failed == 0)

@@ -45,6 +45,12 @@ describe("the address of a host", function()
     assert.equal("2001:db8::1", probe.lookup("ping", "2001:db8::1", { family = "inet6" }))
   end)
 
+  it("is in the form that the system gives it", function()
+    assert.equal("::1", probe.lookup("ping", "0:0::0001", {}))
+    assert.equal("2001:db8::a", probe.lookup("ping", "2001:DB8:0::A", {}))
+    assert.equal("127.0.0.1", probe.lookup("ping", "::ffff:127.0.0.1", {}))
+  end)
+
   it("is of the family of the options or the source", function()
     for _, options in ipairs { { family = "inet6" }, { source = "::1" } } do
       local address, err = probe.lookup("trace", "192.0.2.1", options)

@@ -55,6 +55,17 @@ describe("a trace to this machine", function()
   end)
 end)
 
+describe("a trace to an address in another form", function()
+  it("knows the host when it answers", function()
+    for _, host in ipairs { "0:0::1", "::ffff:127.0.0.1" } do
+      local report = assert(net.trace(host))
+
+      assert.is_true(report.reached)
+      assert.equal(host, report.host)
+    end
+  end)
+end)
+
 describe("hops", function()
   it("come one by one, until they are closed", function()
     local seen = 0
@@ -178,6 +189,8 @@ end)
 
 describe("a trace over silent hops", function()
   it("passes them, and waits for them together", function()
+    if not chain.firewall() then return pending "needs iptables in a namespace" end
+
     for _, mode in ipairs { "udp", "tcp", "icmp" } do
       local out = run(([[
         local began = net.now()
@@ -195,6 +208,8 @@ describe("a trace over silent hops", function()
   end)
 
   it("takes 30 of them in a few timeouts", function()
+    if not chain.firewall() then return pending "needs iptables in a namespace" end
+
     local out = run([[
       local began = net.now()
       local report = net.trace("10.53.0.1", { timeout = 0.2 })
@@ -255,10 +270,9 @@ end)
 describe("many traces at once", function()
   it("find their way, and leave nothing open", function()
     local out = run [[
-      local function descriptors()
-        local n, list <close> = 0, io.popen "ls /proc/$PPID/fd"
-        for _ in list:lines() do n = n + 1 end
-        return n
+      local function descriptors() -- as many as are open, where there are no holes
+        local s <close> = assert(net.udp())
+        return s:fileno()
       end
       net.sleep(0.001) -- the loop's own
       local before, whole, list = descriptors(), 0, {}

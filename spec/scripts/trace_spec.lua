@@ -41,6 +41,7 @@ describe("netlua trace", function()
 
   it("shows routers, silence and the MTU", function()
     if not chain.possible() then return pending "needs namespaces" end
+    if not chain.firewall() then return pending "needs iptables in a namespace" end
 
     local out, err, status = overhops("10.9.0.9 --mtu -t 0.2", [[
       ip netns exec one iptables -A OUTPUT -p icmp --icmp-type 11 -j DROP

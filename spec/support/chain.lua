@@ -61,6 +61,18 @@ function chain.possible()
   return possible
 end
 
+local firewall
+
+---Whether the system lets rules drop packets there.
+function chain.firewall()
+  if firewall == nil then
+    local rules = "iptables -A OUTPUT -j ACCEPT\nip6tables -A OUTPUT -j ACCEPT"
+    local _, _, status = chain.run("return", { setup = rules })
+    firewall = status == 0
+  end
+  return firewall
+end
+
 ---Whether a program is there.
 function chain.has(program)
   local _, _, status = netlua.shell("command -v " .. program)
