@@ -101,13 +101,14 @@ local function settle(self, event)
   local reply = { ms = math.max(event.received - began, 0) * 1000, address = event.address, ttl = event.ttl }
   local hop = decide(self, event.seq, reply)
   note(hop, event.address)
-  if event.reply or isrefusal(self, event.error) then
-    hop.reached, reply.reply = true, event.reply or "refused"
-    last(self, hop)
-  elseif event.error.code ~= "TTL_EXCEEDED" then
+  local refusal = event.error and isrefusal(self, event.error)
+  if event.error and event.error.code == "TTL_EXCEEDED" then return end
+  last(self, hop)
+  hop.reached = hop.reached or event.address == self.address
+  reply.reply = event.reply or refusal and "refused" or nil
+  if event.error and not refusal then
     reply.error, hop.error = event.error, event.error
     event.error.host = self.host
-    last(self, hop)
   end
 end
 

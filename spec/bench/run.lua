@@ -324,7 +324,8 @@ local function bench_ping()
   end
   if #ours < ROUNDS then failed[#failed + 1] = "ping.lua" end
   local value = median(ours)
-  report("wall ms, ping of 1000 hosts, fping", "%.0f", value, median(theirs), "< 1300", value and value < 1300)
+  report("wall ms, ping of 1000 hosts, fping", "%.0f", value, median(theirs), "< 1300",
+    value and value < 1300)
 end
 
 -- Report ----------------------------------------------------------------------------------------

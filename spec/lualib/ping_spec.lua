@@ -463,6 +463,30 @@ describe("ping by datagram sockets believes", function()
   end)
 end)
 
+describe("pings that are left", function()
+  it("close their socket, by break and by cancellation", function()
+    local out = run [[
+      collectgarbage "stop"
+      local function descriptors() -- as many as are open, where there are no holes
+        local s <close> = assert(net.udp())
+        return s:fileno()
+      end
+      net.sleep(0.001) -- the loop's own
+      local before = descriptors()
+      for _ = 1, 10 do
+        for _ in assert(net.pings("10.9.0.9", { count = 5 })) do break end
+        local task = net.spawn(net.ping, "10.9.0.9", { count = 5 })
+        net.sleep(0.001)
+        task:cancel()
+        task:join(5)
+        net.timeout(0.01, net.ping, "10.9.0.9", { count = 5 })
+      end
+      print(descriptors() - before)]]
+
+    assert.equal("0\n", out)
+  end)
+end)
+
 describe("ping of many hosts", function()
   it("asks a thousand at once, and leaves nothing open", function()
     local out = run [[

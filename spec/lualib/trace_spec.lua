@@ -255,6 +255,19 @@ describe("a trace to where there is no way", function()
     end
   end
 
+  it("reaches a host that prohibits what is asked, and says so", function()
+    if not chain.firewall() then return pending "needs iptables in a namespace" end
+
+    local out = run([[
+      for _, mode in ipairs { "udp", "tcp", "icmp" } do
+        local hop = net.trace("10.9.0.9", { mode = mode }).hops[3]
+        print(hop.reached, hop.error.code, hop.replies[1].error.address)
+      end]], { setup =
+      "ip netns exec far iptables -A INPUT -j REJECT --reject-with icmp-admin-prohibited" })
+
+    assert.equal(("true\tPROHIBITED\t10.9.0.9\n"):rep(3), out)
+  end)
+
   it("ends at once where this system itself knows none", function()
     for _, mode in ipairs { "udp", "tcp", "icmp" } do
       local out = run(([[
@@ -264,6 +277,26 @@ describe("a trace to where there is no way", function()
 
       assert.equal("1\t\t3\tfalse\tEACCES\n1\t\t3\tfalse\tEHOSTUNREACH\n", out)
     end
+  end)
+end)
+
+describe("a trace by TCP", function()
+  it("takes answers that need a second attempt", function()
+    if not chain.firewall() then return pending "needs iptables in a namespace" end
+
+    local out = run([[
+      local server <close> = assert(net.listen("10.1.0.1", 0))
+      local _, open = server:getsockname()
+      local function trace(port)
+        local report = net.trace("10.1.0.1", { mode = "tcp", port = port, timeout = 5, max_hops = 1 })
+        return report.hops[1].replies[3].reply
+      end
+      local tasks = { net.spawn(trace, open), net.spawn(trace, 1) }
+      net.sleep(0.1)
+      os.execute "iptables -F INPUT" -- now the kernel's own repetitions come through
+      print(tasks[1]:join(8), tasks[2]:join(8))]], { setup = "iptables -A INPUT -p tcp --syn -j DROP" })
+
+    assert.equal("open\trefused\n", out)
   end)
 end)
 
