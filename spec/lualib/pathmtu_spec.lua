@@ -1,4 +1,5 @@
 local chain = require "chain"
+local island = require "island"
 
 local function refusal(...)
   local ok, err = pcall(...)
@@ -151,5 +152,47 @@ describe("the path MTU over routers", function()
 
     assert.equal("path_mtu\tPROHIBITED\t10.2.0.2\npath_mtu\tEHOSTUNREACH\t10.52.0.1\n"
       .. "path_mtu\tTIMEOUT\tnil\n", out)
+  end)
+end)
+
+describe("a router's word on the size", function()
+  -- A host that answers nothing, in front of which somebody says that packets are too big for `mtu`.
+  local LIAR = [[
+    local function sysctl(name, value)
+      local file <close> = assert(io.open("/proc/sys/net/ipv4/" .. name, "w"))
+      assert(file:write(value))
+    end
+    sysctl("icmp_echo_ignore_all", "1")
+    local function checksum(p)
+      local sum = 0
+      for at = 1, #p, 2 do sum = sum + p:byte(at) * 256 + p:byte(at + 1) end
+      while sum > 0xffff do sum = (sum & 0xffff) + (sum >> 16) end
+      return ~sum & 0xffff
+    end
+    local raw = assert(net.socket("inet", "raw", 1))
+    local mtu
+    net.spawn(function()
+      while true do
+        local packet = raw:recvfrom(65536)
+        if packet:byte(21) == 8 then
+          local quote = packet:sub(1, 28)
+          local sum = checksum((">BBI2I2I2"):pack(3, 4, 0, 0, mtu) .. quote)
+          assert(raw:sendto((">BBI2I2I2"):pack(3, 4, sum, 0, mtu) .. quote, "127.0.0.1", 0))
+        end
+      end
+    end)
+    for _, value in ipairs { 0, 67, 65535, 1000 } do
+      mtu = value
+      local report = assert(net.path_mtu("127.0.0.1", { mode = "icmp", timeout = 0.05, tries = 1 }))
+      print(value, report.mtu, #report.routers, report.confirmed)
+    end
+    os.exit(0)]]
+
+  it("is believed where it is smaller, and no less than every path carries", function()
+    local out, err = island.run(LIAR)
+
+    assert.equal("", err)
+    assert.equal("0\t65535\t0\tfalse\n67\t65535\t0\tfalse\n65535\t65535\t0\tfalse\n"
+      .. "1000\t1000\t1\tfalse\n", out)
   end)
 end)
