@@ -14,9 +14,9 @@ PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
 
 BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev lua-argparse
 TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
-  procps binutils coreutils netcat-openbsd socat curl nmap
+  procps binutils coreutils netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
 LINT_PACKAGES = lua-check cppcheck clang-format
-BENCH_PACKAGES = strace nmap lua-luv lua-cqueues lua-socket lua-copas
+BENCH_PACKAGES = strace nmap fping lua-luv lua-cqueues lua-socket lua-copas
 PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
 
 # ---- flags

@@ -139,18 +139,11 @@ static int addr_random (lua_State *L) {
 }
 
 int luaopen_net_addr (lua_State *L) {
-  static const luaL_Reg functions[] = {{"htons", addr_htons},
-                                       {"ntohs", addr_ntohs},
-                                       {"htonl", addr_htonl},
-                                       {"ntohl", addr_ntohl},
-                                       {"hton64", addr_hton64},
-                                       {"ntoh64", addr_ntoh64},
-                                       {"inet_pton", addr_inet_pton},
-                                       {"inet_ntop", addr_inet_ntop},
-                                       {"inet_aton", addr_inet_aton},
-                                       {"inet_ntoa", addr_inet_ntoa},
-                                       {"random", addr_random},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"htons", addr_htons},         {"ntohs", addr_ntohs},         {"htonl", addr_htonl},
+      {"ntohl", addr_ntohl},         {"hton64", addr_hton64},       {"ntoh64", addr_ntoh64},
+      {"inet_pton", addr_inet_pton}, {"inet_ntop", addr_inet_ntop}, {"inet_aton", addr_inet_aton},
+      {"inet_ntoa", addr_inet_ntoa}, {"random", addr_random},       {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_newtable(L);
   nl_setnames(L, nl_families);

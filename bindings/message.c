@@ -372,15 +372,20 @@ static bool seqpacket (const nl_stream *s) {
   return getsockopt(s->handle.fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
 }
 
+typedef struct wanted { /* read before anything is pushed: an absent argument would be found in its slot */
+  size_t max;
+  bool peek, errors;
+} wanted;
+
 /* What the error queue has: a result like any other with the option errors, else the failure. */
-static int takeerror (lua_State *L, nl_stream *s) {
-  if (!nl_fieldbool(L, 4, "errors", false)) return queuederror(L, s);
-  return pushmessage(L, s->handle.fd, checkmax(L, 2), MSG_ERRQUEUE) < 0 ? 0 : 2;
+static int takeerror (lua_State *L, nl_stream *s, const wanted *o) {
+  if (!o->errors) return queuederror(L, s);
+  return pushmessage(L, s->handle.fd, o->max, MSG_ERRQUEUE) < 0 ? 0 : 2;
 }
 
-static int failedreceive (lua_State *L, nl_stream *s, nl_wait *w) {
+static int failedreceive (lua_State *L, nl_stream *s, nl_wait *w, const wanted *o) {
   int number = errno;
-  int n = number != EAGAIN || w->woken || w->poll ? takeerror(L, s) : 0;
+  int n = number != EAGAIN || w->woken || w->poll ? takeerror(L, s, o) : 0;
   if (n != 0) return n;
   errno = number;
   return nl_notready(L, w, "recvmsg");
@@ -388,14 +393,13 @@ static int failedreceive (lua_State *L, nl_stream *s, nl_wait *w) {
 
 static int datagram_recvmsg_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
-  size_t max = checkmax(L, 2);
-  bool peek = nl_fieldbool(L, 4, "peek", false);
+  wanted o = {checkmax(L, 2), nl_fieldbool(L, 4, "peek", false), nl_fieldbool(L, 4, "errors", false)};
   if (s->drained && !w->woken && !w->poll) return NL_AGAIN;
-  ssize_t n = pushmessage(L, s->handle.fd, max, peek ? MSG_PEEK : 0);
+  ssize_t n = pushmessage(L, s->handle.fd, o.max, o.peek ? MSG_PEEK : 0);
   int number = errno;
   s->drained = n < 0;
   errno = number;
-  if (n < 0) return failedreceive(L, s, w);
+  if (n < 0) return failedreceive(L, s, w, &o);
   if (n == 0 && seqpacket(s)) return nl_eof(L);
   return 2;
 }

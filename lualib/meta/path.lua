@@ -80,7 +80,7 @@
 ---@field sent integer probes
 ---@field lost integer probes without an answer
 ---@field reached boolean whether it is the host itself
----@field error? net.error why the path ends here without reaching the host
+---@field error? net.error why the path ends here; of a hop that is reached: why the host takes no such packet
 
 ---What net.trace tells.
 ---@class net.trace.report
@@ -89,7 +89,7 @@
 ---@field mode string
 ---@field reached boolean whether the host answered
 ---@field hops net.trace.hop[]
----@field error? net.error why the path ends before the host, if somebody said so
+---@field error? net.error that of the last hop
 
 ---The options of net.path_mtu. All are optional.
 ---@class net.path_mtu.options

@@ -1,5 +1,5 @@
--- net.evidence: facts about a connection that does not come about: what an attempt met, who says no, what name
--- servers answer, what listens here, where a silent path ends. It judges nothing: net.verdict does.
+-- net.evidence: facts about a connection that does not come about: what an attempt met, who says no, what
+-- name servers answer, what listens here, where a silent path ends. It judges nothing: net.verdict does.
 
 local addr = require "net.core.addr"
 local message = require "net.core.message"
@@ -139,7 +139,11 @@ end
 
 -- What listens on a port here, at whatever address.
 function evidence.listeners(port)
-  return require("net.port").owner(port, { type = "tcp" })
+  local found = {}
+  for _, socket in ipairs(require("net.port").owner(port, { type = "tcp" })) do
+    if socket.state == "LISTEN" then found[#found + 1] = socket end
+  end
+  return found
 end
 
 -- The state of the next hop in the table of neighbours; nil if it has none.

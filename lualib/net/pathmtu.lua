@@ -31,8 +31,8 @@ local OPTIONS = {
 
 -- ---- packets of a size
 
--- What came of the probes from `first` on: the sequence number of the largest that arrived, and the smallest
--- size that a router named. An arrival of the first, the largest, or word from a router ends the wait.
+-- What came of the probes from `first` on: the sequence number of the largest that arrived; of a single one
+-- also the router that says it is too big. The arrival of the first, the largest, ends the wait.
 local function outcome(self, first, count)
   local due = task.now() + self.timeout
   local arrived
@@ -43,10 +43,11 @@ local function outcome(self, first, count)
     if not event then return { arrived = arrived } end
     local seq, failure = event.seq, event.error
     if seq >= first and seq < first + count then
-      if failure and failure.code == "EMSGSIZE" then return { router = failure, arrived = arrived } end
       local refused = failure and failure.code == "ECONNREFUSED" and failure.address == self.address
-      if failure and not refused then return nil, failure end
-      arrived = math.min(arrived or seq, seq)
+      local toobig = failure and failure.code == "EMSGSIZE"
+      if failure and not refused and not toobig then return nil, failure end
+      if toobig and count == 1 then return { router = failure } end
+      if not toobig then arrived = math.min(arrived or seq, seq) end
       if arrived == first then return { arrived = arrived } end
     end
   end
@@ -137,7 +138,7 @@ local function follow(self, report)
   for _ = 1, ROUNDS do
     local found, err = insist(self, { report.mtu })
     if not found and err.code == "EMSGSIZE" and err.mtu and err.mtu < report.mtu then
-      report.mtu = err.mtu -- the route's own limit
+      report.mtu = err.mtu -- another interface by now
     elseif not found then
       return nil, err
     elseif found.arrived then

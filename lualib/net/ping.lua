@@ -1,7 +1,6 @@
 -- net.ping: is it there, how far away, and how many packets get lost.
 
 local task = require "net.core.task"
-local addr = require "net.core.addr"
 local socket = require "net.core.socket"
 local newerror = require "net.core.error".new
 local check = require "net.check"
@@ -253,7 +252,10 @@ end
 local function opentcp(self, options)
   self.step, self.port = nexttcp, options.port or 80
   self.connecting = { source = options.source, interface = options.interface, ttl = options.ttl }
-  return true
+  local trial <close>, err = socket.open(self.address, self.port, self.connecting) -- luacheck: ignore trial
+  if trial then return true end
+  err.op, err.host = "ping", self.host
+  return nil, err
 end
 
 local function openicmp(self, options)
@@ -335,8 +337,8 @@ end
 ---
 ---A reply counts only if it carries the random bytes that were sent. One that comes twice is a `duplicate`,
 ---one from another address is `different` (raw sockets hear the target only), one whose bytes changed is
----`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH, EHOSTUNREACH,
----PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
+---`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH,
+---EHOSTUNREACH, PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
 ---@async
 ---@param host string numeric address or name
 ---@param options? net.ping.options an unknown field raises

@@ -1,10 +1,11 @@
 -- net.probe: packets that ask a path something, and what comes back for each: ICMP echo requests, UDP
--- datagrams, TCP connections. Ping, trace and the path MTU are policy on top. Every probe has a number, `seq`,
+-- datagrams, TCP connections. Ping, trace and path MTU are policy on top. Every probe has a number, `seq`,
 -- and what cannot be shown to answer one of ours is counted and passed over.
 --
 -- A transport has send(seq, size, ttl) -> true | nil, err; receive(timeout) -> event | nil, err; and close.
 -- An event is {seq, address, received} with either `error`, for an ICMP message, or `reply`: "echo", "data",
--- "open", "refused"; and ttl, bytes, damaged where they are known.
+-- "open", "refused"; and ttl, bytes, damaged where they are known. Without an address it is an error of this
+-- system.
 
 local task = require "net.core.task"
 local core = require "net.core.message"
@@ -65,16 +66,22 @@ function probe.familyof(address)
   return address:find(":", 1, true) and "inet6" or "inet"
 end
 
--- An address as it stands needs no resolver, and so no thread.
-local function isnumeric(host)
-  return addr.inet_pton("inet", host) or addr.inet_pton("inet6", host)
+-- An address as it stands needs no resolver, and so no thread: in the form that the system gives it, and a
+-- mapped one as what it is. Nil for a name.
+local function numeric(host)
+  local four = addr.inet_pton("inet", host)
+  if four then return addr.inet_ntop("inet", four) end
+  local six = addr.inet_pton("inet6", host)
+  local text = six and addr.inet_ntop("inet6", six)
+  return text and (text:match "^::ffff:(%d+%.%d+%.%d+%.%d+)$" or text)
 end
 
 -- The first address of a host, of the family of the options or of their source.
 function probe.lookup(op, host, options)
   local family = options.family or options.source and probe.familyof(options.source)
-  if isnumeric(host) then
-    if not family or family == probe.familyof(host) then return host end
+  local address = numeric(host)
+  if address then
+    if not family or family == probe.familyof(address) then return address end
     local err = newerror(op, "EAI_ADDRFAMILY")
     err.host = host
     return nil, err
@@ -86,7 +93,7 @@ function probe.lookup(op, host, options)
 end
 
 -- Source, interface and the rest of the options, on a socket just made.
-local function setup(s, address, options)
+local function setup(s, op, address, options)
   local v6 = probe.familyof(address) == "inet6"
   local ok, err = true, nil
   if options.interface then ok, err = s:setsockopt("SO_BINDTODEVICE", options.interface) end
@@ -99,6 +106,7 @@ local function setup(s, address, options)
   if ok then ok, err = s:ancillary { error = true, ttl = true, timestamp = true } end
   if ok then return s end
   s:close()
+  err.op = op
   return nil, err
 end
 
@@ -170,7 +178,7 @@ end
 local Transport = { receive = receive }
 
 -- A probe that nobody waits for any more.
-function Transport:forget() end
+function Transport.forget() end
 
 function Transport:close()
   self.socket:close()
@@ -241,7 +249,7 @@ end
 -- A router may quote as little as the header: what there is has to be ours.
 local function quoted(self, data, info)
   local kind, seq, body = parse(self, data)
-  if kind ~= self.icmp.request then return nil end
+  if kind ~= self.icmp.request or info.address ~= self.address then return nil end
   local ours = self.payload or ""
   local known = math.min(#body, TOKEN, #ours)
   if body:sub(1, known) ~= ours:sub(1, known) then return nil end
@@ -299,9 +307,9 @@ function probe.icmp(op, address, options)
   local family = probe.familyof(address)
   local s, raw = echosocket(op, family)
   if not s then return nil, raw end
-  if raw then narrow(s, address, ICMP[family], options) end
-  local ok, err = setup(s, address, options)
+  local ok, err = setup(s, op, address, options)
   if not ok then return nil, err end
+  if raw then narrow(s, address, ICMP[family], options) end
   local self
   self, err = new(Echo, op, address, s, options)
   if not self then return nil, err end
@@ -322,13 +330,12 @@ end
 
 function Udp:read(data, info)
   local seq = (info.port or 0) - self.port
-  if seq < 0 then return nil end
+  if seq < 0 or info.address ~= self.address then return nil end
   if info.error then
     local known = math.min(#data, TOKEN)
     if data:sub(1, known) ~= self.payload:sub(1, known) then return nil end
     return failed(self, seq, info)
   end
-  if info.address ~= self.address then return nil end
   return { seq = seq, address = info.address, reply = "data", bytes = #data }
 end
 
@@ -336,7 +343,7 @@ function probe.udp(op, address, options)
   local s, err = socket.socket(probe.familyof(address), "dgram")
   if not s then return nil, err end
   local ok
-  ok, err = setup(s, address, options)
+  ok, err = setup(s, op, address, options)
   if not ok then return nil, err end
   local self
   self, err = new(Udp, op, address, s, options)
@@ -375,13 +382,11 @@ local function outcome(self, seq, s, err)
     event.received = info.received or task.now()
     return event
   end
-  local event = { seq = seq, address = self.address, received = task.now() }
   if not err or err.code == "ECONNREFUSED" then
-    event.reply = err and "refused" or "open"
-  else
-    err.op, event.error = self.op, err
+    return { seq = seq, address = self.address, received = task.now(), reply = err and "refused" or "open" }
   end
-  return event
+  err.op = self.op
+  return { seq = seq, received = task.now(), error = err }
 end
 
 function Tcp:send(seq, _, ttl)

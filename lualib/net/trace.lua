@@ -25,6 +25,10 @@ local OPTIONS = {
 
 ---What net.hops gives: called, the next hop; `for` does that.
 ---@class net.hops
+---@field host string as it was given
+---@field address string the address that is asked
+---@field mode string
+---@field reached boolean whether the host has answered
 local hops = {}
 hops.__index = hops
 
@@ -76,27 +80,36 @@ local function isrefusal(self, err)
   return err.address == self.address and (err.code == "ECONNREFUSED" or err.code == "ENOPROTOOPT")
 end
 
-local function settle(self, event)
-  local began = self.pending[event.seq]
-  if not began then return end
-  local reply = { ms = math.max(event.received - began, 0) * 1000, address = event.address, ttl = event.ttl }
-  local hop = decide(self, event.seq, reply)
-  if event.address then note(hop, event.address) end
-  if event.reply or isrefusal(self, event.error) then
-    hop.reached, reply.reply = true, event.reply or "refused"
-    last(self, hop)
-  elseif event.error.code ~= "TTL_EXCEEDED" then
-    reply.error, hop.error = event.error, event.error
-    event.error.host = self.host
-    last(self, hop)
-  end
-end
-
 local function failed(self, seq, err)
   err.host, err.address = self.host, err.address or self.address
   local hop = decide(self, seq, { error = err })
   hop.lost = hop.lost + 1
   return hop
+end
+
+-- This system sends nothing there: the next hop would fare no better.
+local function unsent(self, seq, err)
+  local hop = failed(self, seq, err)
+  hop.error = err
+  last(self, hop)
+end
+
+local function settle(self, event)
+  local began = self.pending[event.seq]
+  if not began then return end
+  if not event.address then return unsent(self, event.seq, event.error) end
+  local reply = { ms = math.max(event.received - began, 0) * 1000, address = event.address, ttl = event.ttl }
+  local hop = decide(self, event.seq, reply)
+  note(hop, event.address)
+  local refusal = event.error and isrefusal(self, event.error)
+  if event.error and event.error.code == "TTL_EXCEEDED" then return end
+  last(self, hop)
+  hop.reached = hop.reached or event.address == self.address
+  reply.reply = event.reply or refusal and "refused" or nil
+  if event.error and not refusal then
+    reply.error, hop.error = event.error, event.error
+    event.error.host = self.host
+  end
 end
 
 -- ---- sending and waiting
@@ -107,10 +120,7 @@ local function send(self)
   local hop = gethop(self, ttl)
   self.next, hop.sent, self.pending[seq] = seq + 1, hop.sent + 1, task.now()
   local ok, err = self.transport:send(seq, self.size, ttl)
-  if ok then return end
-  hop = failed(self, seq, err)
-  hop.error = err
-  last(self, hop) -- this system sends nothing there: the next hop would fare no better
+  if not ok then unsent(self, seq, err) end
 end
 
 local function maysend(self)

@@ -22,6 +22,6 @@ for _, name in ipairs { "load", "echo", "startup", "datagrams", "udp", "names", 
 end
 assert(frame.succeeds(frame.netlua() .. " -e return"), "netlua does not run")
 
-for _, subject in ipairs { "servers", "clients", "program", "scanning" } do require(subject)() end
+for _, subject in ipairs { "servers", "clients", "program", "scanning", "pathing" } do require(subject)() end
 frame.print_table()
 os.exit(#frame.failed == 0)

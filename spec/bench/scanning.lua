@@ -22,7 +22,8 @@ end
 
 local function wall(command)
   local began = net.now()
-  local output = frame.capture("unshare -rn sh -c " .. frame.quote(SILENCE .. " && " .. command .. " >/dev/null"))
+  local output = frame.capture("unshare -rn sh -c "
+    .. frame.quote(SILENCE .. " && " .. command .. " >/dev/null"))
   return output and net.now() - began
 end
 

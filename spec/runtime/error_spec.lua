@@ -239,6 +239,8 @@ describe("an error made of a number", function()
   end)
 
   it("is of no other number", function()
-    for _, wrong in ipairs { 0, -1, 1 << 31, 1.5, "x" } do assert.is_false((pcall(errors.errno, "x", wrong))) end
+    for _, wrong in ipairs { 0, -1, 1 << 31, 1.5, "x" } do
+      assert.is_false((pcall(errors.errno, "x", wrong)))
+    end
   end)
 end)

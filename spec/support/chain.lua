@@ -18,6 +18,8 @@ for n in "" one two far; do
   in=${n:+ip netns exec $n}
   $in sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv6.conf.all.forwarding=1 \
     net.ipv6.icmp.ratelimit=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
+  # The limit on all messages together, where a namespace has its own (since Linux 6.13 or so).
+  $in sysctl -q -w net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=100000 2>/dev/null || true
 done
 link () { # number, namespace, namespace
   ip link add a$1 type veth peer name b$1
@@ -57,6 +59,18 @@ function chain.possible()
     possible = status == 0
   end
   return possible
+end
+
+local firewall
+
+---Whether the system lets rules drop packets there.
+function chain.firewall()
+  if firewall == nil then
+    local rules = "iptables -A OUTPUT -j ACCEPT\nip6tables -A OUTPUT -j ACCEPT"
+    local _, _, status = chain.run("return", { setup = rules })
+    firewall = status == 0
+  end
+  return firewall
 end
 
 ---Whether a program is there.
