@@ -313,6 +313,14 @@ static int connectlater (nl_wait *w, nl_stream *s, int number) {
   return NL_AGAIN;
 }
 
+/* An ICMP message that came while the system was sending: connect(2) tells of it with the next packet only,
+ * a second later, and until then the descriptor counts as ready. 0: none. */
+static int refusal (int fd) {
+  int number = 0;
+  socklen_t len = sizeof number;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0 ? errno : number;
+}
+
 /* s:connect(address, port, [timeout]) -> s | nil, err. How it ended is asked of connect itself: after
  * SO_ERROR the next call would still be told of this one. */
 static int handle_connect_try (lua_State *L, nl_wait *w) {
@@ -329,6 +337,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   int number = errno;
   if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
+  if (number == EALREADY && w->woken && (result = refusal(s->handle.fd)) != 0) number = result;
   if (number == EINPROGRESS || number == EALREADY || number == EINTR || number == EAGAIN) {
     return connectlater(w, s, number);
   }

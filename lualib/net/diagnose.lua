@@ -9,6 +9,7 @@ local evidence = require "net.evidence"
 local newerror = require "net.core.error".new
 local route = require "net.route"
 local task = require "net.task"
+local text = require "net.text"
 local verdict = require "net.verdict"
 
 ---@class net
@@ -126,7 +127,7 @@ end
 local function unixconnect(d)
   local began = core.now()
   local s, err = dial.connect("unix:" .. d.path, nil, { timeout = d.options.timeout })
-  local step = add(d, "connect", began, { address = "unix:" .. d.path, error = err })
+  local step = add(d, "connect", began, { address = "unix:" .. d.path, error = not s and err or nil })
   if s then table.insert(d.connections, { stream = s, step = step }) end
 end
 
@@ -173,14 +174,16 @@ local function greet(d)
     local how, err = evidence.greeting(connection.stream, patience)
     local said = how == "data" and err or nil
     add(d, "greeting", began, {
-      address = step.address, ok = how ~= "closed", error = not how and err or nil, greeting = how, data = said,
+      address = step.address, ok = how ~= "closed", error = not how and err or nil,
+      greeting = how, data = said,
     })
   end)
 end
 
 local function faraway(d)
   for _, connection in ipairs(d.connections) do
-    if not connection.step["local"] then return connection.step end
+    local step = connection.step
+    if step.port and not step["local"] then return step end
   end
 end
 
@@ -215,14 +218,23 @@ diagnose.stages = {
 
 -- ---- the report
 
+---The options of net.diagnose. All are optional.
+---@class net.diagnose.options
+---@field port? integer 1 to 65535, where the target names none
+---@field timeout? number seconds for the lookup, and for each connection; 5 if absent. To look into silence
+--- takes as long again, at most 1.5 seconds
+---@field family? "inet"|"inet6" addresses of that family only
+---@field source? string numeric address of this machine to connect from
+---@field interface? string name of the interface to connect through
+
 ---What net.diagnose found. `tostring` shows it as a person reads it.
 ---@class net.diagnose.report
 ---@field target string as it was given, without a secret
 ---@field host? string
 ---@field port? integer
----@field verdict string "ok", or why not: "dns-nxdomain", "dns-nodata", "dns-servfail", "dns-timeout", "refused",
---- "reset", "filtered", "host-silent", "host-unreachable", "net-unreachable", "prohibited", "blackhole",
---- "half-dual-stack", "some-addresses", "mtu-blackhole"; else the kind of an error
+---@field verdict string "ok", or why not: "dns-nxdomain", "dns-nodata", "dns-servfail", "dns-timeout",
+--- "refused", "reset", "filtered", "host-silent", "host-unreachable", "net-unreachable", "prohibited",
+--- "blackhole", "half-dual-stack", "some-addresses", "mtu-blackhole"; else the kind of an error
 ---@field ok boolean whether every address that this machine can use connects
 ---@field explanation string the verdict as a sentence
 ---@field advice string[] what to do next
@@ -231,20 +243,16 @@ diagnose.stages = {
 ---@field error? net.error of the step that decided
 ---@field ms number milliseconds that all of it took
 local Report = {}
+Report.__index = Report
 Report.__name = "net.diagnose.report"
 
 local function readtarget(name, target, options)
   local found, message = convert.target(target)
-  if not found then
-    local err = newerror(name, "EINVAL", message)
-    return nil, err
-  end
+  if not found then return nil, newerror(name, "EINVAL", message) end
   found.port = found.port or options.port
-  if found.kind ~= "unix" and not found.port then
-    return nil, newerror(name, "EINVAL", ('no port in "%s": use host:port, a URL, or the option port'):format(
-      found.text))
-  end
-  return found
+  if found.kind == "unix" or found.port then return found end
+  local lacking = 'no port in "%s": use host:port, a URL, or the option port'
+  return nil, newerror(name, "EINVAL", lacking:format(found.text))
 end
 
 local function conclude(d, target, began)
@@ -257,9 +265,9 @@ local function conclude(d, target, began)
 end
 
 ---Finds out why a connection does not come about, or that it does: looks the name up, asks the kernel for the
----way, connects to every address side by side, and where that fails looks for the reason: what each name server
----says, what listens on this machine instead, whether a silent host is there at all and where the path to it
----ends. Needs no privilege, and says what it saw.
+---way, connects to every address side by side, and where that fails looks for the reason: what each name
+---server says, what listens on this machine instead, whether a silent host is there at all and where the path
+---to it ends. Needs no privilege, and says what it saw.
 ---@async
 ---@param target string "host:port", "[v6]:port", URL, or "unix:/path"
 ---@param options? net.diagnose.options an unknown field raises
@@ -338,21 +346,29 @@ function details.mtu(step)
   return ("%s  %d bytes arrive%s"):format(step.address, step.mtu, step.ok and "" or ", more vanish")
 end
 
----Gives a step as the cells of a row: whether it went well, its name, what it found, what failed, its time. For
----whoever shows a report.
----@param step table of a report
----@return string[] cells as they came, not escaped
-function diagnose.row(step)
+local function cells(step)
   local detail = details[step.step] and details[step.step](step) or step.address or ""
   local failure = step.error and step.step ~= "nameserver" and step.error.message or ""
   return { step.ok and "ok" or "FAIL", step.step, detail, failure, ("%.1f ms"):format(step.ms) }
 end
 
+---Gives the steps as a person reads them.
+---@return string[][] rows of each step {"ok" or "FAIL", its name, what it found, what failed, its time};
+--- bytes as they came from the network, not to be shown as they are
+---```lua
+---for _, row in ipairs(net.diagnose("127.0.0.1:1"):rows()) do print(row[1], row[2], row[3]) end
+---```
+function Report:rows()
+  local rows = {}
+  for i, step in ipairs(self.steps) do rows[i] = cells(step) end
+  return rows
+end
+
 function Report.__tostring(report)
-  local text = require "net.text"
   local lines = {}
-  for i, step in ipairs(report.steps) do
-    lines[i] = text.escape((table.concat(diagnose.row(step), "  "):gsub("    ", "  ")))
+  for i, row in ipairs(report:rows()) do
+    if row[4] == "" then table.remove(row, 4) end
+    lines[i] = text.escape(table.concat(row, "  "))
   end
   lines[#lines + 1] = text.escape(("verdict %s: %s"):format(report.verdict, report.explanation))
   for _, advice in ipairs(report.advice) do lines[#lines + 1] = text.escape("try     " .. advice) end

@@ -2,9 +2,9 @@
 -- name servers answer, what listens here, where a silent path ends. It judges nothing: net.verdict does.
 
 local addr = require "net.core.addr"
-local message = require "net.core.message"
 local socket = require "net.core.socket"
 local core = require "net.core.task"
+local message = require "net.core.message"
 local probe = require "net.probe"
 local task = require "net.task"
 local errors = require "net.core.error"
@@ -140,13 +140,13 @@ end
 -- What listens on a port here, at whatever address.
 function evidence.listeners(port)
   local found = {}
-  for _, socket in ipairs(require("net.port").owner(port, { type = "tcp" })) do
-    if socket.state == "LISTEN" then found[#found + 1] = socket end
+  for _, other in ipairs(require("net.port").owner(port, { type = "tcp" })) do
+    if other.state == "LISTEN" then found[#found + 1] = other end
   end
   return found
 end
 
--- The state of the next hop in the table of neighbours; nil if it has none.
+-- The next hop in the table of neighbours; nil if it is not there.
 function evidence.neighbor(way)
   local hop = way.via or way.destination
   for _, entry in ipairs(require("net.route").neighbors { family = way.family } or {}) do
@@ -185,7 +185,7 @@ end
 -- Where the path ends: the last router that answers, and whether the host does.
 function looks.path(address, port, options)
   local report = require("net.trace").trace(address, {
-    mode = "tcp", port = port, max_hops = HOPS, probes = 1, timeout = options.timeout / 2,
+    mode = "tcp", port = port, max_hops = HOPS, probes = 1, timeout = options.timeout / 3,
     source = options.source, interface = options.interface,
   })
   local last

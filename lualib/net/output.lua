@@ -89,11 +89,20 @@ local function paint(self, style, stream, shown)
   return self.colored[stream] and "\27[" .. style .. "m" .. shown .. "\27[0m" or shown
 end
 
+-- The last cell of a row makes no room for itself: it may be a sentence.
+local function measure(self, row)
+  for i, shown in ipairs(row) do
+    local width = i < #row and text.width(shown) or math.min(#shown, 1)
+    self.widths[i] = math.max(self.widths[i] or 0, width)
+  end
+end
+
 -- A column without any value takes no room.
 local function joined(self, row)
   local parts = {}
   for i, shown in ipairs(row) do
-    if self.widths[i] > 0 then parts[#parts + 1] = text.pad(shown, self.widths[i]) end
+    local width = i < #row and self.widths[i] or text.width(shown)
+    if self.widths[i] > 0 then parts[#parts + 1] = text.pad(shown, width) end
   end
   return (table.concat(parts, "  "):gsub(" +$", ""))
 end
@@ -116,9 +125,7 @@ function output:flush()
   if #self.rows == 0 then return end
   local head = not self.headed and self.terminal.out and (self.fields or not self.human and self.columns)
   if head then table.insert(self.rows, 1, heading(self)) end
-  for _, row in ipairs(self.rows) do
-    for i, shown in ipairs(row) do self.widths[i] = math.max(self.widths[i] or 0, text.width(shown)) end
-  end
+  for _, row in ipairs(self.rows) do measure(self, row) end
   local lines = {}
   for i, row in ipairs(self.rows) do
     local line = joined(self, row)
@@ -152,7 +159,8 @@ local forms = {}
 function forms.human(self, rec)
   if not rec.ok then return end
   if self.fields or not self.human then return addrow(self, cells(self, rec)) end
-  addrow(self, self.human(rec, self.args))
+  local row = self.human(rec, self.args)
+  for _, each in ipairs(row and row.rows or { row }) do addrow(self, each) end
 end
 
 function forms.plain(self, rec)

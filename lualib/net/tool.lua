@@ -6,6 +6,7 @@ local check = require "net.check"
 local commandline = require "net.commandline"
 local convert = require "net.convert"
 local output = require "net.output"
+local record = require "net.record"
 local text = require "net.text"
 
 ---Tools: what runs them, what reads their words, and what their exit statuses mean.
@@ -23,14 +24,15 @@ local tool = {}
 ---@field common? string[] groups of common options: "net" or its parts "family", "time" and "source";
 --- "targets" or its parts "file" and "parallel"; "repeat"
 ---@field columns? string[] fields of records, in the order in which rows have them
----@field human? fun(record: table, args: table): table? the row that a person sees; without it, the columns
+---@field human? fun(record: table, args: table): table? the row that a person sees, as a
+--- list of cells, or several as { rows = list }; without it, the columns
 ---@field examples? string[] command lines, without "netlua"
 ---@field notes? string what its help says beside the options
 ---@field needs? string the name of a target, where there must be one
 ---@field usage? string for a tool that reads its words itself: run(words) gets them as they are and may print
 
 for name, converter in pairs(convert) do tool[name] = converter end
-tool.null = require("net.record").null
+tool.null = record.null
 
 -- ---- exit statuses
 
@@ -83,6 +85,19 @@ function tool.statusof(err)
     end
   end
   return status
+end
+
+---Gives an error as records hold it.
+---@param err net.error
+---@return table fields kind, code, op, message; where known errno, address, host, port, ms, partial_b64,
+--- attempts, cause
+---```lua
+---local _, err = net.inet_pton("inet", "10.0.0.256")
+---assert(net.tool.errorfields(err).kind == "address")
+---```
+function tool.errorfields(err)
+  check.error("errorfields", 1, err)
+  return record.error(err)
 end
 
 -- ---- streams

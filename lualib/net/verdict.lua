@@ -118,8 +118,19 @@ local function nothinghere(d, step)
   }
 end
 
+-- A rule of this machine answers with its own address.
+local function ownrule(step)
+  local cause = step.error.cause
+  return cause and cause.address == step.source
+end
+
 function connection.ECONNREFUSED(d, step)
   local cause = step.error.cause
+  if ownrule(step) then
+    return "refused", "a firewall rule of this machine rejects what goes out", {
+      "look at the rules for what goes out: nft list ruleset, iptables -S OUTPUT",
+    }
+  end
   if cause then
     return "refused", ("%s rejects it by an ICMP message: a firewall does that, no service"):format(
       cause.address or step.address), { "ask who runs that firewall to let the port pass" }
@@ -141,16 +152,31 @@ local function silence(d, address)
   return steps(d, "silence", function(step) return step.address == address end)[1] or {}
 end
 
+-- Whether nobody has said whose address it is.
+local function unanswered(neighbor)
+  return neighbor and (neighbor.state == "failed" or neighbor.state == "incomplete")
+end
+
+-- Somebody gives another packet the answer that the connection did not get.
+local function said(d, step, err)
+  local rule = err and connection[err.code]
+  if rule and err.code ~= "TIMEOUT" then
+    return rule(d, setmetatable({ error = { code = err.code, cause = err } }, { __index = step }))
+  end
+end
+
 function connection.TIMEOUT(d, step)
   local found = silence(d, step.address)
   local neighbor = found.neighbor
   if found.alive then
     return "filtered", ("the host is there (%s), but packets to port %d are dropped"):format(
-      found.alive, step.port), { "a firewall on the host or before it drops them: open the port there" }
+      found.alive, step.port), { "a firewall drops them, on the host or on the way: let the port pass there" }
   end
-  if neighbor and (neighbor.state == "failed" or neighbor.state == "incomplete") then
+  if unanswered(neighbor) then
     return connection.EHOSTUNREACH(d, step)
   end
+  local name, sentence, advice = said(d, step, found.said)
+  if name then return name, sentence, advice end
   local last = found.last and (": the last router that answers is %s"):format(found.last) or ""
   return "host-silent", ("%s gives no sign of life%s"):format(step.address, last), {
     "the host is down, or everything to it is dropped",
@@ -174,10 +200,10 @@ function connection.ENETUNREACH(_, step)
 end
 
 local function prohibited(_, step)
-  local cause = step.error.cause
+  local cause = not ownrule(step) and step.error.cause or nil
   return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
-    cause and "ask who runs that router or firewall" or "look for a prohibit route, or a rule of the firewall "
-      .. "for what goes out: ip route get, nft list ruleset",
+    cause and "ask who runs that router or firewall"
+      or "look for a prohibit route, or a firewall rule for what goes out: ip route get, nft list ruleset",
   }
 end
 
@@ -190,13 +216,14 @@ function connection.EHOSTUNREACH(d, step)
     }
   end
   local neighbor = step.neighbor or silence(d, step.address).neighbor
-  if neighbor then
+  if unanswered(neighbor) then
     return "host-unreachable", ("nobody on %s answers for %s"):format(neighbor.device, neighbor.address), {
       "the host is off, on another network, or the address is wrong",
       "the neighbours of this machine: ip neigh",
     }
   end
-  return "host-unreachable", ("a route of this machine says that %s cannot be reached"):format(step.address), {
+  local text = "a route of this machine says that %s cannot be reached"
+  return "host-unreachable", text:format(step.address), {
     "look for an unreachable route: ip route get " .. step.address,
   }
 end
@@ -279,7 +306,8 @@ local function opened(d, open)
       ("until then: ip route add %s mtu %d ..."):format(hole.address, hole.mtu),
     }, hole
   end
-  return "ok", ("connected to %s"):format(endpoint(open[1].address, open[1].port)), {}
+  local where = open[1].port and endpoint(open[1].address, open[1].port) or open[1].address
+  return "ok", ("connected to %s"):format(where), {}
 end
 
 ---The verdict on the steps of a diagnosis: its name, a sentence, a list of what to do, and the step that

@@ -1030,6 +1030,26 @@ describe("a datagram socket where all local ports are taken", function()
   end
 end)
 
+-- The message comes while the system is still sending, so connect(2) did not tell of it until the next packet,
+-- and the descriptor counted as ready all the time.
+describe("a connect that a firewall refuses by an ICMP message", function()
+  it("fails at once, and keeps no processor busy", function()
+    local rule = "iptables -A OUTPUT -p tcp --dport 81 -j REJECT 2>/dev/null"
+    if not island.possible() then return pending "no network namespaces here" end
+
+    local out, err = island.run(([[
+      if not os.execute %q then return print "no iptables" end
+      local began, cpu = net.now(), os.clock()
+      local s, err = net.connect("127.0.0.1", 81, { timeout = 5 })
+      print(s, err.code, net.now() - began < 0.9, os.clock() - cpu < 0.5)
+    ]]):format(rule))
+    if out == "no iptables\n" then return pending "no iptables here" end
+
+    assert.equal("", err)
+    assert.equal("nil\tECONNREFUSED\ttrue\ttrue\n", out)
+  end)
+end)
+
 describe("net.fromfd", function()
   it("reads a pipe to its end", function()
     local fifo = os.tmpname()

@@ -69,6 +69,7 @@ local function liveclasses()
     ["net.port"] = net.port,
     ["net.port.scanner"] = require("net.portscan").class,
     ["net.mac"] = net.mac,
+    ["net.diagnose.report"] = methods(assert(net.diagnose "127.0.0.1:1")),
     ["net.tool"] = net.tool,
     ["net.tool.output"] = require("net.output").class,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),

@@ -183,6 +183,7 @@ local makers = {
     local streams = { write = type, warn = type, terminal = {}, colored = {} }
     return require("net.output").new("tool", {}, { form = "human" }, streams)
   end,
+  ["net.diagnose.report"] = function() return net.diagnose "127.0.0.1:1" end,
   ["net.mac.address"] = function() return net.mac.parse "00:11:32:3c:c3:0b" end,
 }
 

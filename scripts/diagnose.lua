@@ -1,0 +1,96 @@
+-- diagnose: why a connection does not come about, and what to do next.
+
+-- net.diagnose works with what the system resolves; the port may come by -p.
+local function options(args)
+  return {
+    port = args.port, timeout = args.timeout, family = args.net.family, source = args.source,
+    interface = args.interface,
+  }
+end
+
+-- The locale decides whether there are signs for yes and no.
+local function marks()
+  local locale = ""
+  for _, name in ipairs { "LANG", "LC_CTYPE", "LC_ALL" } do
+    local value = os.getenv(name)
+    if value and value ~= "" then locale = value end
+  end
+  if locale:upper():find "UTF%-?8" then return { ok = "\u{2713}", FAIL = "\u{2717}" } end
+  return { ok = "ok", FAIL = "FAIL" }
+end
+
+-- Errors as records have them, and no stream or socket among the facts.
+local function plain(step)
+  local rec = {}
+  for name, value in pairs(step) do
+    if name == "error" then
+      rec.error = net.tool.errorfields(value)
+    elseif name == "data" then
+      rec.data_b64 = value
+    elseif name == "ms" then
+      rec.ms = tonumber(("%.3f"):format(value))
+    else
+      rec[name] = value
+    end
+  end
+  return rec
+end
+
+-- What is wrong with the targets, if anything is.
+local function wrongtarget(args)
+  for _, word in ipairs(args.targets) do
+    local target, message = net.tool.target(word)
+    if not target then return message end
+    if target.kind ~= "unix" and not target.port and not args.port then
+      return ('no port in "%s": use host:port, a URL, or -p'):format(target.text)
+    end
+  end
+end
+
+local function describe(report)
+  local steps = {}
+  for i, step in ipairs(report.steps) do steps[i] = plain(step) end
+  return {
+    target = report.target, host = report.host, port = report.port, verdict = report.verdict,
+    explanation = report.explanation, advice = report.advice, steps = steps, rows = report:rows(),
+  }
+end
+
+return {
+  summary = "Why a connection does not come about: evidence, a verdict, what to do next.",
+  common = { "net", "targets" },
+  examples = { "diagnose localhost:8080", "diagnose https://example.com -6", "diagnose [::1]:443 --json",
+    "diagnose unix:/run/x.sock" },
+  notes = "It looks the name up, asks the kernel for the way, connects to every address side by side, and\n"
+    .. "looks for the reason where that fails. Exit status 0: all is well; else that of the step that\nfailed.",
+  needs = "TARGET",
+  options = function(parser)
+    parser:argument("TARGET"):args "*":target "targets"
+      :description "host:port, [v6]:port, URL, unix:/path; or a host with -p."
+    parser:option "-p --port":argname "PORT":convert(net.tool.port)
+      :description "Port of targets that name none."
+  end,
+  columns = { "target", "verdict", "explanation" },
+  human = function(rec, args)
+    local rows, sign = {}, marks()
+    if args.targets[2] then rows[1] = { rec.target } end
+    for _, row in ipairs(rec.rows) do
+      rows[#rows + 1] = { sign[row[1]] .. " " .. row[2], row[3], row[4], row[5] }
+    end
+    rows[#rows + 1] = { ("verdict %s: %s"):format(rec.verdict, rec.explanation) }
+    for _, advice in ipairs(rec.advice) do rows[#rows + 1] = { "try     " .. advice } end
+    return { rows = rows }
+  end,
+  run = function(args, out)
+    local message = wrongtarget(args)
+    if message then return out:usage(message) end
+    return out:each(args.targets, function(target)
+      local report, err = net.diagnose(target, options(args))
+      if not report then return nil, err end
+      local rec = describe(report)
+      if out.form:find "^json" then rec.rows = nil end
+      if report.ok then return rec, 0 end
+      return rec, report.error and net.tool.statusof(report.error) or 1
+    end)
+  end,
+}

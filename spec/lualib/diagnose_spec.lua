@@ -1,0 +1,360 @@
+local chain = require "chain"
+local island = require "island"
+local peer = require "peer"
+
+-- The steps of a report of that name.
+local function steps(report, name)
+  local found = {}
+  for _, step in ipairs(report.steps) do
+    if step.step == name then found[#found + 1] = step end
+  end
+  return found
+end
+
+describe("net.diagnose", function()
+  it("says that all is well, with what it saw", function()
+    local server <close> = peer.each(function(s) s:read "a" end)
+
+    local report = assert(net.diagnose(server.address, { timeout = 2 }))
+
+    assert.equal("ok", report.verdict)
+    assert.is_true(report.ok)
+    assert.is_nil(report.error)
+    assert.same({}, report.advice)
+    assert.equal(server.port, report.port)
+    local names = {}
+    for i, step in ipairs(report.steps) do
+      names[i] = step.step
+      assert.is_true(step.ok and step.ms >= 0)
+    end
+    assert.same({ "resolve", "route", "connect", "greeting" }, names)
+    assert.equal("lo", steps(report, "route")[1].device)
+    assert.equal("silent", steps(report, "greeting")[1].greeting)
+  end)
+
+  it("hears what a service says first", function()
+    local server <close> = peer.each(function(s) s:write "220 hello\r\n" s:read "a" end)
+
+    local report = assert(net.diagnose(server.address, { timeout = 2 }))
+
+    assert.equal("220 hello\r\n", steps(report, "greeting")[1].data)
+  end)
+
+  it("tells a service that hangs up at once, by a reset or an end", function()
+    local ends = {
+      resets = function(s) s:setsockopt("SO_LINGER", { on = true, seconds = 0 }) s:close() end,
+      closes = function(s) s:close() end,
+    }
+    for how, f in pairs(ends) do
+      local server <close> = peer.each(f)
+
+      local report = assert(net.diagnose(server.address, { timeout = 2 }))
+
+      assert.equal("reset", report.verdict)
+      assert.equal(("the service accepts and %s the connection at once"):format(how), report.explanation)
+      assert.equal(how == "resets" and "ECONNRESET" or nil, report.error and report.error.code)
+    end
+  end)
+
+  it("says that nothing listens here, and what does where the address is another", function()
+    local server <close> = peer.each(function(s) s:read "a" end)
+
+    local nothing = assert(net.diagnose "127.0.0.1:1")
+    local elsewhere = assert(net.diagnose("127.0.0.2:" .. server.port))
+
+    assert.equal("refused", nothing.verdict)
+    assert.equal("nothing listens on port 1 of this machine", nothing.explanation)
+    assert.equal("ECONNREFUSED", nothing.error.code)
+    assert.same({}, steps(nothing, "listeners")[1].listeners)
+    assert.equal("refused", elsewhere.verdict)
+    assert.matches("is listened on at 127%.0%.0%.1 .*only, not at 127%.0%.0%.2$", elsewhere.explanation)
+    assert.equal("127.0.0.1", steps(elsewhere, "listeners")[1].listeners[1].local_address)
+  end)
+
+  it("says the same of a target as URL or with the option port, and keeps a secret", function()
+    local url = assert(net.diagnose("http://user:secret@127.0.0.1:1/x"))
+    local option = assert(net.diagnose("127.0.0.1", { port = 1 }))
+
+    assert.equal("refused", url.verdict)
+    assert.equal("refused", option.verdict)
+    assert.equal("http://127.0.0.1:1/x", url.target)
+    assert.is_nil(tostring(url):find "secret")
+  end)
+
+  it("tells of unix sockets", function()
+    local path = os.tmpname()
+    os.remove(path)
+    local missing = assert(net.diagnose("unix:" .. path))
+    local server <close> = assert(net.listen("unix:" .. path))
+
+    local there = assert(net.diagnose("unix:" .. path))
+
+    assert.equal("ENOENT", missing.error.code)
+    assert.is_false(missing.ok)
+    assert.equal("ok", there.verdict)
+    assert.equal("unix:" .. path, server:getsockname())
+  end)
+
+  it("reads as text, in which nothing steers a terminal", function()
+    local server <close> = peer.each(function(s) s:write "\27[2J" s:read "a" end)
+
+    local text = tostring(assert(net.diagnose(server.address)))
+
+    assert.matches("^ok  resolve  127%.0%.0%.1 %->", text)
+    assert.matches("\nverdict ok: connected to 127%.0%.0%.1:%d+$", text)
+    assert.is_nil(text:find "[^\n\x20-\x7e]")
+    text = tostring(assert(net.diagnose "127.0.0.1:1"))
+    assert.matches("FAIL  connect  127%.0%.0%.1:1  connection refused  [%d.]+ ms\n", text)
+    assert.matches("\nverdict refused: [^\n]*\ntry     start", text)
+  end)
+
+  it("refuses what is no target", function()
+    for _, target in ipairs { "", "127.0.0.1", "::1", "a b:80", "http://", "nosuch://host", "127.0.0.1:0" } do
+      local report, err = net.diagnose(target)
+
+      assert.is_nil(report)
+      assert.equal("EINVAL", err.code)
+      assert.equal("diagnose", err.op)
+    end
+    assert.error_matches(function() net.diagnose("127.0.0.1:1", { nosuch = 1 }) end, "nosuch")
+  end)
+
+  it("ends at an enclosing deadline, and leaves nothing behind", function()
+    local listener <close> = assert(net.listen("127.0.0.1", 0))
+    local _, port = listener:getsockname()
+    local began = net.now()
+
+    local report, err = net.timeout(0.005, net.diagnose, "127.0.0.1:" .. port)
+
+    assert.truthy(report or err.code == "TIMEOUT")
+    assert.truthy(net.now() - began < 2)
+  end)
+
+  it("can be canceled", function()
+    local task = net.spawn(net.diagnose, "127.0.0.1:1")
+
+    task:cancel()
+    local _, err = task:join(5)
+
+    assert.equal("CANCELED", err.code)
+  end)
+
+  it("runs a stage that is put in", function()
+    local stages = require("net.diagnose").stages
+    local began = net.now()
+    table.insert(stages, { name = "custom", applies = function(d) return d.port == 1 end,
+      run = function(d) d:add("custom", began, { ok = false, address = "here" }) end })
+
+    local report = assert(net.diagnose "127.0.0.1:1")
+    table.remove(stages)
+
+    assert.is_false(steps(report, "custom")[1].ok)
+    assert.matches("FAIL  custom  here", tostring(report))
+  end)
+end)
+
+-- ---- on an island, where files of /etc and routes are what the test says
+
+local NAMES = { ["/etc/nsswitch.conf"] = "hosts: files dns\n", ["/etc/resolv.conf"] =
+  "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+  ["/etc/hosts"] = "127.0.0.1 both.test\n::1 both.test\n127.0.0.1 v4.test\n192.0.2.9 v4.test\n" }
+
+local PRELUDE = [[
+local function diagnose(target, options)
+  options = options or {}
+  options.timeout = options.timeout or 1
+  local report = assert(net.diagnose(target, options))
+  local told = (report.verdict .. ": " .. report.explanation):gsub("[%d.]+ ms", "MS ms")
+  told = told:gsub("port %d%d%d%d%d", "port PORT"):gsub("0.1:%d%d%d%d%d", "0.1:PORT")
+  print((told:gsub("netlua, %d+", "netlua, PID")))
+  return report
+end
+local function sh(command) assert(os.execute(command), command) end
+]]
+
+local function onisland(claim, script, expected, files)
+  it(claim, function()
+    if not island.possible() then return pending "no network namespaces here" end
+
+    local out, err, status = island.run(PRELUDE .. script, files or NAMES)
+
+    assert.equal("", err)
+    assert.equal(expected .. "\n", out)
+    assert.equal(0, status)
+  end)
+end
+
+local SERVER = [[
+local nameserver = dofile "spec/support/nameserver.lua"
+local held = nameserver.serve { ["broken.test"] = "SERVFAIL", ["v6.test"] = { { "AAAA", "::1" } } }
+]]
+
+describe("net.diagnose of a name", function()
+  onisland("says that it does not exist", SERVER .. [[ diagnose "nosuch.test:80" held.close() ]],
+    "dns-nxdomain: there is no host of the name nosuch.test")
+
+  onisland("says that it has no address of that family, and which it has", [[
+    local report = diagnose("v4.test:80", { family = "inet6" })
+    assert(report.error.code == "EAI_ADDRFAMILY")
+  ]], "dns-nodata: v4.test has no IPv6 address, only 127.0.0.1, 192.0.2.9", {
+    ["/etc/hosts"] = NAMES["/etc/hosts"], ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
+  onisland("says which name server fails", SERVER .. [[
+    local report = diagnose "broken.test:80"
+    assert(report.error.kind == "dns")
+    held.close()
+  ]], "dns-servfail: the name server 127.0.0.1 answers SERVFAIL: it cannot look broken.test up")
+
+  onisland("says that no name server answers, and how that shows", [[
+    diagnose "any.test:80"
+    local silent = assert(net.udp {})
+    assert(silent:bind("127.0.0.1", 53))
+    diagnose("any.test:80", { timeout = 0.3 })
+  ]], "dns-timeout: no name server answers: 127.0.0.1 (connection refused)\n"
+    .. "dns-timeout: no name server answers: 127.0.0.1 (timed out)")
+
+  onisland("says which family of it is open", [[
+    local server = assert(net.listen("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local task = net.spawn(server.serve, server, function(s) s:read "a" end)
+    local report = diagnose("both.test:" .. port)
+    assert(not report.ok and report.error.code == "ECONNREFUSED")
+    assert(report.explanation:find "^open on 127.0.0.1, but not on ::1: ")
+    task:cancel()
+  ]], "half-dual-stack: open on 127.0.0.1, but not on ::1: port PORT of this machine is listened on at "
+    .. "127.0.0.1 (netlua, PID) only, not at ::1")
+end)
+
+describe("net.diagnose of a route", function()
+  local routes = {
+    none = "net-unreachable: this machine has no route to 203.0.113.9",
+    unreachable = "host-unreachable: a route of this machine says that 203.0.113.9 cannot be reached",
+    prohibit = "prohibited: a rule of this machine prohibits it",
+    blackhole = "blackhole: a blackhole route of this machine drops what goes to 203.0.113.9",
+  }
+  for kind, expected in pairs(routes) do
+    local setup = kind == "none" and "" or ('sh "ip route add %s 203.0.113.9"\n'):format(kind)
+    local script = [[ local report = diagnose "203.0.113.9:80" assert(report.error and report.advice[1]) ]]
+    onisland("tells " .. kind, setup .. script, expected)
+  end
+
+  onisland("calls a service well where only IPv6 is missing, and says that", [[
+    local server = assert(net.listen("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local task = net.spawn(server.serve, server, function(s) s:read "a" end)
+    local report = diagnose("mixed.test:" .. port)
+    assert(report.ok and report.advice[1]:find "^IPv6 does not work here")
+    task:cancel()
+  ]], "ok: connected to 127.0.0.1:PORT", { ["/etc/hosts"] = "127.0.0.1 mixed.test\n2001:db8::9 mixed.test\n",
+    ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
+  onisland("tells a host that nobody on the link answers for, before and after the system gives up", [[
+    sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
+    sh "ip addr add 10.9.0.1/24 dev v0"
+    diagnose("10.9.0.77:80", { timeout = 0.5 })
+    local report = diagnose("10.9.0.77:80", { timeout = 8 })
+    assert(report.error.code == "EHOSTUNREACH")
+  ]], "host-unreachable: nobody on v0 answers for 10.9.0.77\n"
+    .. "host-unreachable: nobody on v0 answers for 10.9.0.77")
+
+  onisland("tells a host that gives no sign of life", [[
+    sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
+    sh "ip addr add 10.9.0.1/24 dev v0 && ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent"
+    sh "ip addr add fd09::1/64 dev v0 nodad"
+    sh "ip neigh add fd09::9 lladdr 02:00:00:00:00:09 dev v0 nud permanent"
+    diagnose("10.9.0.9:80", { timeout = 0.3 })
+    diagnose("[fd09::9]:80", { timeout = 0.3 })
+  ]], "host-silent: 10.9.0.9 gives no sign of life\nhost-silent: fd09::9 gives no sign of life")
+end)
+
+-- ---- over routers
+
+-- At the far end: 8080 is open on IPv4, 8081 on both; it ends with its standard input.
+local FAR = [[
+local far <close> = assert(io.popen("ip netns exec far $NETLUA_BIN -e '" .. [=[
+  for _, place in ipairs { { "0.0.0.0", 8080 }, { "::", 8081 } } do
+    local l = assert(net.listen(table.unpack(place)))
+    net.spawn(l.serve, l, function(s) s:read "a" end)
+  end
+  io.open("/run/ready", "w"):close()
+  net.fromfd(0):read "a"
+  os.exit(0)]=] .. "'", "w"))
+local tries = 0
+while not io.open "/run/ready" and tries < 500 do net.sleep(0.01) tries = tries + 1 end
+]]
+
+local function overrouters(claim, setup, script, expected)
+  it(claim, function()
+    if not chain.possible() then return pending "no network namespaces here" end
+    if setup:find "iptables" and not chain.firewall() then return pending "no iptables here" end
+
+    local out, err, status = chain.run(PRELUDE .. FAR .. script, { setup = setup })
+
+    assert.equal("", err)
+    assert.equal(expected .. "\n", out)
+    assert.equal(0, status)
+  end)
+end
+
+local function far(rule) return "ip netns exec far iptables -A INPUT " .. rule end
+
+describe("net.diagnose over routers", function()
+  overrouters("tells an open port from one where nothing listens, of both families", "", [[
+    local report = diagnose "10.9.0.9:8080"
+    assert(report.steps[2].via == "10.1.0.2" and report.steps[2].source == "10.1.0.1")
+    diagnose "[fd00:9::9]:8081"
+    diagnose "10.9.0.9:7"
+    diagnose "[fd00:9::9]:8080"
+  ]], "ok: connected to 10.9.0.9:8080\nok: connected to [fd00:9::9]:8081\n"
+    .. "refused: the host answers but nothing listens on 7\n"
+    .. "refused: the host answers but nothing listens on 8080")
+
+  overrouters("tells a port whose packets are dropped, as the host answers otherwise",
+    far "-p tcp --dport 8080 -j DROP", [[
+    local report = diagnose("10.9.0.9:8080", { timeout = 0.6 })
+    print((report.explanation:gsub("%(.-%)", "(...)")))
+  ]], "filtered: the host is there (it answers a ping after MS ms), but packets to port 8080 are dropped\n"
+    .. "the host is there (...), but packets to port 8080 are dropped")
+
+  overrouters("tells where the path to a silent host ends", far "-j DROP",
+    [[ diagnose("10.9.0.9:8080", { timeout = 0.6 }) ]],
+    "host-silent: 10.9.0.9 gives no sign of life: the last router that answers is 10.2.0.2")
+
+  overrouters("tells a firewall that rejects from a host that refuses", far "-p tcp --dport 8080 -j REJECT\n"
+    .. far "-p tcp --dport 8081 -j REJECT --reject-with tcp-reset", [[
+    diagnose "10.9.0.9:8080"
+    diagnose "10.9.0.9:8081"
+  ]], "refused: 10.9.0.9 rejects it by an ICMP message: a firewall does that, no service\n"
+    .. "refused: the host answers but nothing listens on 8081")
+
+  overrouters("tells who prohibits", far "-p tcp --dport 8080 -j REJECT --reject-with icmp-admin-prohibited",
+    [[ diagnose "10.9.0.9:8080" ]], "prohibited: 10.9.0.9 prohibits it")
+
+  overrouters("tells a rule of this machine", "iptables -A OUTPUT -p tcp --dport 8080 -j REJECT",
+    [[ diagnose "10.9.0.9:8080" ]], "refused: a firewall rule of this machine rejects what goes out")
+
+  local way = "ip -n two route del 10.9.0.9 via 10.3.0.2\n"
+
+  overrouters("tells a router that knows no way", way, [[ diagnose "10.9.0.9:8080" ]],
+    "net-unreachable: the router 10.2.0.2 knows no way to 10.9.0.9")
+
+  overrouters("tells a router that cannot reach the host", way .. "ip -n two route add unreachable 10.9.0.9",
+    [[ diagnose "10.9.0.9:8080" ]], "host-unreachable: the router 10.2.0.2 cannot reach 10.9.0.9")
+
+  overrouters("tells a router that prohibits", way .. "ip -n two route add prohibit 10.9.0.9",
+    [[ diagnose "10.9.0.9:8080" ]], "prohibited: 10.2.0.2 prohibits it")
+
+  local nobody = "ip -n two route add 10.9.0.9 via 10.3.0.77"
+  overrouters("tells a router behind which nobody answers", way .. nobody,
+    [[ diagnose("10.9.0.9:8080", { timeout = 5 }) ]],
+    "host-unreachable: the router 10.2.0.2 cannot reach 10.9.0.9")
+
+  overrouters("tells a path on which large packets vanish from one where a router says so",
+    "ip -n one link set a2 mtu 1300; ip -n two link set b2 mtu 1300\n"
+    .. "ip netns exec one iptables -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP", [[
+    diagnose "10.9.0.9:8080"
+    os.execute "ip netns exec one iptables -F OUTPUT"
+    diagnose "10.9.0.9:8080"
+  ]], "mtu-blackhole: small packets arrive, but those over 1300 bytes vanish, and no router says so\n"
+    .. "ok: connected to 10.9.0.9:8080")
+end)

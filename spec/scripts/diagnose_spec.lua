@@ -1,0 +1,71 @@
+local netlua = require "netlua"
+local peer = require "peer"
+local tools = require "tools"
+
+describe("diagnose", function()
+  it("shows steps in columns, the verdict and what to do", function()
+    local out, err, status = netlua.shell "LC_ALL=C %s diagnose 127.0.0.1:1"
+
+    assert.equal("", err)
+    assert.equal(7, status)
+    assert.matches("^ok resolve    127%.0%.0%.1 %-> 127%.0%.0%.1 +[%d.]+ ms\n", out)
+    assert.matches("\nFAIL connect  127%.0%.0%.1:1 +connection refused  [%d.]+ ms\n", out)
+    assert.matches("\nverdict refused: nothing listens on port 1 of this machine\ntry     start the ser", out)
+  end)
+
+  it("has signs where the locale has them", function()
+    local out = netlua.shell "LC_ALL=C.UTF-8 %s diagnose 127.0.0.1:1"
+
+    assert.truthy(out:find("\u{2713} resolve", 1, true) and out:find("\u{2717} connect", 1, true))
+  end)
+
+  it("ends with 0 where all is well", function()
+    local server <close> = peer.each(function(s) s:write "hi\27" s:read "a" end)
+
+    local records, status = tools.records("diagnose", server.address, "-w", "2")
+
+    assert.equal(0, status)
+    assert.equal("ok", records[1].verdict)
+    assert.is_true(records[1].ok)
+    assert.same({}, records[1].advice)
+    local last = records[1].steps[#records[1].steps]
+    assert.same({ "greeting", "data", "hi\27" }, { last.step, last.greeting, tools.bytes(last.data_b64) })
+  end)
+
+  it("gives records with verdict, steps and advice, and the status of the step that failed", function()
+    local records, status = tools.records("diagnose", "http://user:secret@127.0.0.1:1/")
+
+    assert.equal(7, status)
+    assert.equal(1, #records)
+    local rec = records[1]
+    assert.is_true(rec.ok)
+    assert.same({ "http://127.0.0.1:1/", "127.0.0.1", 1, "refused" },
+      { rec.target, rec.host, rec.port, rec.verdict })
+    assert.same({ "connect", false, "ECONNREFUSED", "127.0.0.1", 1 }, { rec.steps[3].step, rec.steps[3].ok,
+      rec.steps[3].error.code, rec.steps[3].address, rec.steps[3].port })
+    assert.truthy(#rec.advice > 0 and rec.ms > 0)
+    assert.is_nil(rec.rows)
+  end)
+
+  it("ends with 6 for a name that is not there, with 1 where others are well", function()
+    local server <close> = peer.each(function(s) s:read "a" end)
+
+    assert.equal(6, (select(2, tools.records("diagnose", "10.0.0.256:80"))))
+    assert.equal(1, (select(2, tools.records("diagnose", "10.0.0.256:80", server.address))))
+  end)
+
+  it("names each of several targets, and takes the port from -p", function()
+    local out = tools.run("diagnose", "127.0.0.1", "127.0.0.2", "-p", "1")
+
+    assert.truthy(out:find "127%.0%.0%.1\n" and out:find "\n127%.0%.0%.2\n")
+  end)
+
+  it("ends with 2 for what is no target, or has no port", function()
+    for _, words in ipairs { {}, { "localhost" }, { "a b" }, { "nosuch://x" }, { "127.0.0.1", "-p", "0" } } do
+      local _, err, status = tools.run("diagnose", table.unpack(words))
+
+      assert.equal(2, status)
+      assert.matches("^netlua diagnose: .*\ntry: netlua diagnose %-%-help\n$", err)
+    end
+  end)
+end)
