@@ -62,7 +62,8 @@ return {
   examples = { "diagnose localhost:8080", "diagnose https://example.com -6", "diagnose [::1]:443 --json",
     "diagnose unix:/run/x.sock" },
   notes = "It looks the name up, asks the kernel for the way, connects to every address side by side, and\n"
-    .. "looks for the reason where that fails. Exit status 0: all is well; else that of the step that\nfailed.",
+    .. "looks for the reason where that fails. Exit status: 0 if all is well, else that of the step that\n"
+    .. "failed.",
   needs = "TARGET",
   options = function(parser)
     parser:argument("TARGET"):args "*":target "targets"

@@ -353,8 +353,8 @@ local function cells(step)
 end
 
 ---Gives the steps as a person reads them.
----@return string[][] rows of each step {"ok" or "FAIL", its name, what it found, what failed, its time};
---- bytes as they came from the network, not to be shown as they are
+---@return string[][] rows of each step whether it went well ("ok"), its name, what it found, what failed, its
+--- time; bytes as they came from the network, not to be shown as they are
 ---```lua
 ---for _, row in ipairs(net.diagnose("127.0.0.1:1"):rows()) do print(row[1], row[2], row[3]) end
 ---```

@@ -1030,8 +1030,8 @@ describe("a datagram socket where all local ports are taken", function()
   end
 end)
 
--- The message comes while the system is still sending, so connect(2) did not tell of it until the next packet,
--- and the descriptor counted as ready all the time.
+-- The message comes while the system is still sending, so connect(2) did not tell of it until the next
+-- packet, and the descriptor counted as ready all the time.
 describe("a connect that a firewall refuses by an ICMP message", function()
   it("fails at once, and keeps no processor busy", function()
     local rule = "iptables -A OUTPUT -p tcp --dport 81 -j REJECT 2>/dev/null"

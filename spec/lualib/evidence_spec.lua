@@ -73,8 +73,8 @@ describe("evidence", function()
         print(answer.address, answer.rcode, answer.error and answer.error.code, answer.ms > 0)
       end
       for _, task in ipairs(tasks) do task:cancel() end
-    ]], { ["/etc/nsswitch.conf"] = "hosts: files dns\n", ["/etc/resolv.conf"] = "# none\nnameserver 127.0.0.1\n"
-      .. "nameserver\t127.0.0.2 # two\nnameserver 127.0.0.3\nnameserver 127.0.0.4\n" })
+    ]], { ["/etc/nsswitch.conf"] = "hosts: files dns\n",
+      ["/etc/resolv.conf"] = "# none\nnameserver 127.0.0.1\nnameserver\t127.0.0.2 # two\nnameserver 127.0.0.3\nnameserver 127.0.0.4\n" })
 
     assert.equal("", err)
     assert.equal("127.0.0.1\tSERVFAIL\tnil\ttrue\n127.0.0.2\tREFUSED\tnil\ttrue\n"
