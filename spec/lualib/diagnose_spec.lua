@@ -283,12 +283,14 @@ local tries = 0
 while not io.open "/run/ready" and tries < 500 do net.sleep(0.01) tries = tries + 1 end
 ]]
 
-local function overrouters(claim, setup, script, expected)
+local function overrouters(claim, setup, script, expected, options)
   it(claim, function()
     if not chain.possible() then return pending "no network namespaces here" end
     if setup:find "iptables" and not chain.firewall() then return pending "no iptables here" end
 
-    local out, err, status = chain.run(PRELUDE .. FAR .. script, { setup = setup })
+    options = options or {}
+    options.setup = setup
+    local out, err, status = chain.run(PRELUDE .. FAR .. script, options)
 
     assert.equal("", err)
     assert.equal(expected .. "\n", out)
@@ -315,6 +317,11 @@ describe("net.diagnose over routers", function()
     print((report.explanation:gsub("%(.-%)", "(...)")))
   ]], "filtered: the host is there (it answers a ping after MS ms), but packets to port 8080 are dropped\n"
     .. "the host is there (...), but packets to port 8080 are dropped")
+
+  overrouters("tells the same without any privilege, by a port that answers",
+    far "-p tcp --dport 8080 -j DROP", [[ diagnose("10.9.0.9:8080", { timeout = 0.6 }) ]],
+    "filtered: the host is there (port 22 refuses), but packets to port 8080 are dropped",
+    { raw = true, with = "setpriv --inh-caps=-net_raw --bounding-set=-net_raw" })
 
   overrouters("tells where the path to a silent host ends", far "-j DROP",
     [[ diagnose("10.9.0.9:8080", { timeout = 0.6 }) ]],
