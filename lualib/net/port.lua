@@ -118,7 +118,7 @@ end
 ---```
 function port.owner(number, options)
   check.integer("owner", 1, number, 1, 65535)
-  options = require("net.portcheck").options("owner", options)
+  options = require("net.portcheck").options("owner", 2, options)
   return sockets.atport(number, options.type or "tcp", options.address)
 end
 

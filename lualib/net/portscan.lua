@@ -77,9 +77,9 @@ local function without(ports, excluded)
   return left
 end
 
-local function readports(arg, value, protocol)
+local function readports(arg, want, value, protocol)
   local ports, err = list.ports(value, protocol)
-  return ports or check.bad("scan", arg, "ports", err.host)
+  return ports or check.bad("scan", arg, want, err.host)
 end
 
 local function readtargets(value, options)
@@ -404,7 +404,9 @@ local function new(targets, ports, options)
   options = options == nil and {} or options
   checkoptions(options)
   local protocol = options.udp and "udp" or options.protocol or "tcp"
-  local numbers = without(readports(2, ports, protocol), readports(3, options.exclude or {}, protocol))
+  local excluded = options.exclude == nil and {} or options.exclude
+  local numbers = without(readports(2, "ports", ports, protocol),
+    readports(3, 'option "exclude": ports', excluded, protocol))
   local ranges = resolved(readtargets(targets, options), options.family)
   local entryat, addresses = list.entries(ranges)
   local total = addresses * #numbers
