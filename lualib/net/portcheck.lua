@@ -44,6 +44,11 @@ end
 
 -- ---- the other side
 
+local function isnumeric(value)
+  if type(value) ~= "string" or value:find("\0", 1, true) then return false end
+  return addr.inet_pton("inet", value) ~= nil or addr.inet_pton("inet6", value:match "^[^%%]*") ~= nil
+end
+
 -- The options of what binds: those of the public function `name`, as its argument `arg`.
 function portcheck.options(name, arg, options)
   options = options == nil and {} or options
@@ -53,9 +58,7 @@ function portcheck.options(name, arg, options)
     if field == "type" and value ~= "tcp" and value ~= "udp" then
       check.bad(name, arg, 'option "type": "tcp" or "udp"', value)
     end
-    local numeric = field == "type" or type(value) == "string"
-      and (addr.inet_pton("inet", value) or addr.inet_pton("inet6", value:match "^[^%%]*"))
-    if not numeric then check.bad(name, arg, 'option "address": numeric address', value) end
+    if field == "address" and not isnumeric(value) then check.bad(name, arg, 'option "address": numeric address', value) end
   end
   return options
 end
