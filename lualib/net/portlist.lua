@@ -139,7 +139,7 @@ function portlist.targets(list, most)
     targets[#targets + 1] = one
   end)
   if wrong == nil and #targets > 0 then return targets end
-  return fail("scan", tostring(wrong), why or "not an address, network, range or name")
+  return fail("net.port.count", tostring(wrong), why or "not an address, network, range or name")
 end
 
 -- ---- one address after the other, by number

@@ -132,6 +132,7 @@ end
 --- UDP port, which may be open all the same. unknown: never asked, as descriptors did not come free
 ---@field reason string "connect", "banner" or "reply" for an open port, otherwise the code of the error:
 --- ECONNREFUSED, TIMEOUT, EHOSTUNREACH, EACCES, EAI_NONAME ...
+---@field error? net.error why a name has no address
 ---@field service? string the name of the service usually found at that port
 ---@field banner? string what the server said, if the option banner asked for it: any bytes, not to be shown
 --- as they are
@@ -148,7 +149,7 @@ local function newrecord(self, pair, state, reason, text)
   return {
     host = entry.host, address = entry.address, port = port, protocol = self.protocol, state = state,
     reason = reason, service = self.services[port], banner = self.banner and text or nil,
-    ms = (task.now() - pair.began) * 1000,
+    error = entry.err, ms = (task.now() - pair.began) * 1000,
   }
 end
 
