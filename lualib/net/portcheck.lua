@@ -58,7 +58,9 @@ function portcheck.options(name, arg, options)
     if field == "type" and value ~= "tcp" and value ~= "udp" then
       check.bad(name, arg, 'option "type": "tcp" or "udp"', value)
     end
-    if field == "address" and not isnumeric(value) then check.bad(name, arg, 'option "address": numeric address', value) end
+    if field == "address" and not isnumeric(value) then
+      check.bad(name, arg, 'option "address": numeric address', value)
+    end
   end
   return options
 end
