@@ -132,9 +132,10 @@ function tally:show()
   while true do
     net.sleep(PERIOD)
     local rate = self.asked / (net.now() - self.began)
-    local left = rate > 0 and (self.total - self.asked) / rate or 0
-    self.out:progress(self.asked, self.total,
-      ("%d open  %.0f/s  %.0f s left"):format(self.counts.open or 0, rate, math.max(left, 0)))
+    local text = ("%d open  %.0f/s"):format(self.counts.open or 0, rate)
+    local left = math.max(self.total - self.asked, 0) / rate
+    if rate > 0 then text = text .. ("  %.0f s left"):format(left) end
+    self.out:progress(self.asked, self.total, text)
   end
 end
 
@@ -145,7 +146,7 @@ local function sentence(self, seconds)
     if count then parts[#parts + 1] = ("%d %s"):format(count, state) end
     answers = answers + (count or 0)
   end
-  local rest = self.asked < self.total and (", %d not asked"):format(self.total - self.asked) or ""
+  local rest = self.asked < self.total and (", %d left"):format(self.total - self.asked) or ""
   local hidden = self.openonly and not self.wished and answers > (self.counts.open or 0)
   return ("%s%s in %.1f s%s"):format(#parts > 0 and table.concat(parts, ", ") or "no answer", rest, seconds,
     hidden and "; -v shows all" or "")
