@@ -154,7 +154,8 @@ end
 
 function tally:sum()
   local seconds = net.now() - self.began
-  local fields = { asked = self.asked, total = self.total, nameless = self.names, ms = math.floor(seconds * 1000) }
+  local fields = { asked = self.asked, total = self.total, nameless = self.names }
+  fields.ms = math.floor(seconds * 1000)
   for _, state in ipairs(STATES) do fields[state:gsub("|", "_")] = self.counts[state] or 0 end
   self.out:summary(fields, self.total > 1 and sentence(self, seconds) or nil)
 end
@@ -223,10 +224,10 @@ return {
     "portcheck example.com:443", "portcheck localhost -p 1-65535", "portcheck 192.0.2.0/24 -p 22,80 --open",
     "portcheck [::1]:22 https://example.com/ --banner", "portcheck 192.0.2.1 -u -p 53,123 -w 2 --json",
   },
-  notes = "A HOST is a name, an address, a network such as 192.0.2.0/24, a range such as 192.0.2.1-9 or a URL; "
-    .. "PORTS are numbers, ranges, services, top20 and top100, which are asked where there are none: then one "
-    .. "open port is enough. Of more than 100 ports people see those that are open; records tell of all. Scan "
-    .. "what is yours, or what you were asked to scan.",
+  notes = "A HOST is a name, an address, a network such as 192.0.2.0/24, a range such as 192.0.2.1-9 or a "
+    .. "URL; PORTS are numbers, ranges, services, top20 and top100, which are asked where there are none: then "
+    .. "one open port is enough. Of more than 100 ports people see those that are open; records tell of all. "
+    .. "Scan what is yours, or what you were asked to scan.",
   needs = "HOST",
   options = function(parser)
     parser:argument("HOST[:PORTS]"):args "*":target "targets":description "What to ask."

@@ -229,7 +229,8 @@ end
 
 local FIELDS = {
   summary = "string", run = "function", options = "function", common = "table", columns = "table",
-  human = "function", heading = "table", examples = "table", notes = "string", needs = "string", usage = "string",
+  human = "function", heading = "table", examples = "table", notes = "string", needs = "string",
+  usage = "string",
 }
 
 local function checkspec(caller, spec)
