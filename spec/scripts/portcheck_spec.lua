@@ -14,9 +14,9 @@ local function ports()
 end
 
 -- Runs a shell command in a network of its own, where 10.9.0.2 and others are silent; %s is the program.
-local function alone(command, seconds)
+local function alone(command)
   local script = "local _, how, code = os.execute(%q)\nos.exit(how == 'signal' and 128 + code or code)"
-  return silence.run(script:format((command:gsub("%%s", netlua.program))), nil, seconds)
+  return silence.run(script:format((command:gsub("%%s", netlua.program))))
 end
 
 local function byport(records)
