@@ -345,6 +345,13 @@ describe("portcheck in a network", function()
     assert.equal(60, select(2, human:gsub("closed[^\n]*\n", "")))
   end)
 
+  it("asks all ports in a few seconds", function()
+    local out, err, status = alone "%s portcheck 127.0.0.1 -p 1-65535"
+
+    assert.same({ "", 1 }, { out, status })
+    assert.matches("^65535 closed in %d%.%d s; %-v shows all\n$", err)
+  end)
+
   it("shows how far it is", function()
     local _, err = alone "%s portcheck 10.9.0.2 -p 1-40 -P 10 -w 0.2 --progress always"
 
@@ -369,13 +376,5 @@ describe("portcheck at a shell", function()
     local out = netlua.shell "TERM=dumb script -qec '%s portcheck 127.0.0.1:1 127.0.0.1:2 -q' /dev/null"
 
     assert.truthy(out:find "^HOST +PORT +STATE +MS +SERVICE\r\n127%.0%.0%.1 ")
-  end)
-
-  it("asks all ports of this machine in a few seconds", function()
-    local began = net.now()
-    local _, err = netlua.shell("%s portcheck 127.0.0.1 -p 1-65535", 30)
-
-    assert.matches("%d+ closed in .* s; %-v shows all\n$", err)
-    assert.is_true(net.now() - began < 20)
   end)
 end)
