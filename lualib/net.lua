@@ -112,4 +112,10 @@ for class, names in pairs { stream = { "lines", "finish" }, listener = { "client
   end
 end
 
+-- Where a call has no name for a C function, as in pcall(net.htons, -1), Lua's messages take that of a module
+-- in package.loaded which holds it. That shall be `net`: from now on those below it only lead to theirs.
+for name, module in pairs(package.loaded) do
+  if name:find "^net%.core%." then package.loaded[name] = setmetatable({}, { __index = module }) end
+end
+
 return net

@@ -149,6 +149,7 @@ void nl_opencoroutine (lua_State *L); /* [-0, +0, m] replaces what must know of 
 
 /* poller.c */
 void nl_leavepollers (lua_State *L, int fd); /* [-0, +0, -] that object closes, or becomes another socket */
+void nl_tellpollers (lua_State *L, int fd);  /* [-0, +0, -] bytes of it left the kernel for a buffer */
 
 /* interrupt.c */
 void nl_interrupt (nl_runtime *rt);           /* async-signal-safe */

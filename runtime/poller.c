@@ -207,6 +207,16 @@ static void leave (nl_poller *p, nl_member *m) {
   if (p->handle.side[NL_READ].owner != NULL) nl_wake(p->handle.side[NL_READ].owner, NL_READY);
 }
 
+/* What was received is no event of the kernel's any more: who waits for the member looks again. */
+void nl_tellpollers (lua_State *L, int fd) {
+  nl_member key = {.fd = fd};
+  for (nl_poller *p = nl_rt(L)->pollers; p != NULL; p = p->after) {
+    nl_task *t = p->handle.side[NL_READ].owner;
+    const nl_member *m = t != NULL ? bsearch(&key, p->members, p->n, sizeof key, byfd) : NULL;
+    if (m != NULL && (m->events & POLLIN)) nl_wake(t, NL_READY);
+  }
+}
+
 void nl_leavepollers (lua_State *L, int fd) {
   nl_runtime *rt = nl_rt(L);
   nl_member key = {.fd = fd};

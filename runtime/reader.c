@@ -293,6 +293,7 @@ static int stream_unread (lua_State *L) {
     nl_task *reader = s->handle.side[NL_READ].owner;
     if (reader != NULL && reader->wait.call == &stream_read_until_call) reader->wait.progress = 0;
     if (reader != NULL) nl_wake(reader, NL_READY);
+    if (s->handle.polled) nl_tellpollers(L, s->handle.fd);
   }
   lua_settop(L, 1);
   return 1;

@@ -166,6 +166,7 @@ ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room) {
   }
   if (n > 0) s->in.tail += (size_t)n;
   else nl_consume(L, &s->in, 0);
+  if (n > 0 && s->handle.polled) nl_tellpollers(L, s->handle.fd);
   s->drained = s->blocking || n < (ssize_t)space;
   s->ended = n == 0;
   if (n < 0 && number == EPIPE) number = ECONNRESET; /* what Linux says of a reset after the peer's end */

@@ -180,6 +180,7 @@ end
 
 local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
 
+-- `shown` stands for the word in messages, and in the target.
 local function authority(word, shown)
   local host, service = endpoint(word)
   local number = service and port(service, 1)

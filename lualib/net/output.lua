@@ -29,7 +29,7 @@ local PARALLEL = 20 -- targets at a time
 -- are no lines, if those take another way; and of in, out and err which are a `terminal` and which `colored`.
 local function new(name, spec, args, streams)
   return setmetatable({
-    name = name, args = args, columns = spec.columns, human = spec.human,
+    name = name, args = args, columns = spec.columns, human = spec.human, head = spec.heading,
     form = args.form, machine = args.form ~= "human", fields = args.fields, parallel = args.parallel,
     quiet = args.quiet or false, verbose = args.verbose or 0,
     toout = streams.write, toerr = streams.warn, bytes = streams.bytes or streams.write,
@@ -90,7 +90,7 @@ local function paint(self, style, stream, shown)
 end
 
 -- The last cell of a row makes no room for itself: it may be a sentence.
-local function measure(self, row)
+local function widen(self, row)
   for i, shown in ipairs(row) do
     local width = i < #row and text.width(shown) or math.min(#shown, 1)
     self.widths[i] = math.max(self.widths[i] or 0, width)
@@ -107,10 +107,15 @@ local function joined(self, row)
   return (table.concat(parts, "  "):gsub(" +$", ""))
 end
 
+-- The words above the rows, if there are any.
 local function heading(self)
+  if self.headed or not self.terminal.out then return nil end
+  local human = self.human and not self.fields
+  if human and not self.head then return nil end
   local names = {}
-  for i, name in ipairs(self.fields or self.columns) do names[i] = name:upper() end
-  return names
+  local list = human and self.head or self.fields or self.columns or {}
+  for i, name in ipairs(list) do names[i] = name:upper() end
+  return #names > 0 and names or nil
 end
 
 ---Writes the rows that wait for others, to be aligned with them; they wait a fifth of a second at most.
@@ -123,10 +128,13 @@ end
 ---```
 function output:flush()
   if #self.rows == 0 then return end
-  local head = not self.headed and self.terminal.out and (self.fields or not self.human and self.columns)
-  if head then table.insert(self.rows, 1, heading(self)) end
-  for _, row in ipairs(self.rows) do measure(self, row) end
-  local lines = {}
+  local head, lines = heading(self), {}
+  for _, row in ipairs(self.rows) do widen(self, row) end
+  if head then
+    for i = 1, #head do head[i] = (self.widths[i] or 0) > 0 and head[i] or "" end
+    widen(self, head)
+    table.insert(self.rows, 1, head)
+  end
   for i, row in ipairs(self.rows) do
     local line = joined(self, row)
     lines[i] = (head and i == 1 and paint(self, "2", "out", line) or line) .. "\n"

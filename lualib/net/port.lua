@@ -71,6 +71,21 @@ function port.parse(ports, protocol)
   return list.ports(ports, protocol or "tcp")
 end
 
+---Counts the addresses of targets as net.port.scan takes them, without looking at a name.
+---@param targets string|table addresses, names, networks, ranges, or a list of them
+---@param max_addresses? integer how many one network or range may have, 1 to 4294967296; 4096 if absent
+---@return integer? count a name counts as one
+---@return net.error? err EINVAL; `host` is the word that is no target or has too many
+---```lua
+---assert(net.port.count "192.0.2.0/24, 192.0.2.1-9, localhost" == 254 + 9 + 1)
+---```
+function port.count(targets, max_addresses)
+  local most = check.integer("count", 2, max_addresses, 1, 1 << 32, 4096)
+  local ranges, err = list.targets(targets, most)
+  if not ranges then return nil, err end
+  return select(2, list.entries(ranges))
+end
+
 ---One socket of this machine.
 ---@class net.port.socket
 ---@field protocol "tcp"|"udp"|"unix"
@@ -118,7 +133,7 @@ end
 ---```
 function port.owner(number, options)
   check.integer("owner", 1, number, 1, 65535)
-  options = require("net.portcheck").options("owner", options)
+  options = require("net.portcheck").options("owner", 2, options)
   return sockets.atport(number, options.type or "tcp", options.address)
 end
 

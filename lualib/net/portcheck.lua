@@ -31,6 +31,7 @@ end
 ---assert(not open and reason.kind == "refused")
 ---```
 function portcheck.is_port_open(host, port, timeout)
+  if tonumber(port) == 0 then check.bad("is_port_open", 2, "port from 1 to 65535", port) end
   check.timeout("is_port_open", 3, timeout)
   local s, err = check.call("is_port_open", dial.connect, host, port, { timeout = timeout or TIMEOUT })
   if not s then return false, err end
@@ -43,18 +44,23 @@ end
 
 -- ---- the other side
 
--- The options of what binds: of the public function `name`, its argument 2.
-function portcheck.options(name, options)
+local function isnumeric(value)
+  if type(value) ~= "string" or value:find("\0", 1, true) then return false end
+  return addr.inet_pton("inet", value) ~= nil or addr.inet_pton("inet6", value:match "^[^%%]*") ~= nil
+end
+
+-- The options of what binds: those of the public function `name`, as its argument `arg`.
+function portcheck.options(name, arg, options)
   options = options == nil and {} or options
-  if type(options) ~= "table" then check.bad(name, 2, "table", options) end
+  if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
-    if field ~= "type" and field ~= "address" then check.bad(name, 2, 'option "type" or "address"', field) end
+    if field ~= "type" and field ~= "address" then check.unknown(name, arg, field) end
     if field == "type" and value ~= "tcp" and value ~= "udp" then
-      check.bad(name, 2, 'option "type": "tcp" or "udp"', value)
+      check.bad(name, arg, 'option "type": "tcp" or "udp"', value)
     end
-    local numeric = field == "type" or type(value) == "string"
-      and (addr.inet_pton("inet", value) or addr.inet_pton("inet6", value:match "^[^%%]*"))
-    if not numeric then check.bad(name, 2, 'option "address": numeric address', value) end
+    if field == "address" and not isnumeric(value) then
+      check.bad(name, arg, 'option "address": numeric address', value)
+    end
   end
   return options
 end
@@ -107,7 +113,7 @@ end
 function portcheck.is_port_available(port, options)
   local number = math.tointeger(tonumber(port))
   check.integer("is_port_available", 1, number or port, 1, 65535)
-  options = portcheck.options("is_port_available", options)
+  options = portcheck.options("is_port_available", 2, options)
   local s, err = bound(options, number)
   if s then return s:close() end
   err.op = options.type == "udp" and "bind" or "listen"
@@ -131,8 +137,7 @@ end
 ---assert(port > 0)
 ---```
 function portcheck.free_port(options)
-  if options ~= nil and type(options) ~= "table" then check.bad("free_port", 1, "table", options) end
-  local s, err = bound(portcheck.options("free_port", options), 0)
+  local s, err = bound(portcheck.options("free_port", 1, options), 0)
   if not s then return nil, err end
   local closed <close> = s -- luacheck: ignore closed
   local _, port = s:getsockname()

@@ -55,10 +55,10 @@ local function expand(word, protocol)
   return not word:find "%z" and { (core.getservbyname(word, protocol)) } or nil
 end
 
--- Calls f(word) for each word of a text, an integer or a list of them; the first answer that is not nil ends
--- it.
+-- Calls f(word, number) for each word of a text, an integer or a list of them; the first answer that is not
+-- nil ends it.
 local function eachword(value, f)
-  if math.type(value) == "integer" then return f(tostring(value)) end
+  if math.type(value) == "integer" then return f(tostring(value), true) end
   if type(value) == "string" then
     local any = false
     for word in value:gmatch "[^,%s]+" do
@@ -113,7 +113,9 @@ local function network(a)
 end
 
 -- A range of addresses, a name, or nil and what is wrong.
-local function target(word)
+local function target(word, number)
+  if number then return nil, "a number" end
+  if word:find("\0", 1, true) then return nil, "text with a NUL byte" end
   local some = range(word)
   if some == false then return nil, "the range ends before it begins, or is none" end
   if some then return some end
@@ -127,9 +129,9 @@ end
 ---What a target, or a list of them, means: ranges {first =, count =} and names {host =}.
 function portlist.targets(list, most)
   local targets, why = {}, nil
-  local wrong = eachword(list, function(word)
+  local wrong = eachword(list, function(word, number)
     local one
-    one, why = target(word)
+    one, why = target(word, number)
     if one and one.count and one.count > most then
       one, why = nil, ("more than %d addresses: option max_addresses allows more"):format(most)
     end
@@ -137,7 +139,7 @@ function portlist.targets(list, most)
     targets[#targets + 1] = one
   end)
   if wrong == nil and #targets > 0 then return targets end
-  return fail("scan", tostring(wrong), why or "not an address, network, range or name")
+  return fail("net.port.count", tostring(wrong), why or "not an address, network, range or name")
 end
 
 -- ---- one address after the other, by number

@@ -77,9 +77,9 @@ local function without(ports, excluded)
   return left
 end
 
-local function readports(arg, value, protocol)
+local function readports(arg, want, value, protocol)
   local ports, err = list.ports(value, protocol)
-  return ports or check.bad("scan", arg, "ports", err.host)
+  return ports or check.bad("scan", arg, want, err.host)
 end
 
 local function readtargets(value, options)
@@ -132,6 +132,7 @@ end
 --- UDP port, which may be open all the same. unknown: never asked, as descriptors did not come free
 ---@field reason string "connect", "banner" or "reply" for an open port, otherwise the code of the error:
 --- ECONNREFUSED, TIMEOUT, EHOSTUNREACH, EACCES, EAI_NONAME ...
+---@field error? net.error why a name has no address
 ---@field service? string the name of the service usually found at that port
 ---@field banner? string what the server said, if the option banner asked for it: any bytes, not to be shown
 --- as they are
@@ -148,7 +149,7 @@ local function newrecord(self, pair, state, reason, text)
   return {
     host = entry.host, address = entry.address, port = port, protocol = self.protocol, state = state,
     reason = reason, service = self.services[port], banner = self.banner and text or nil,
-    ms = (task.now() - pair.began) * 1000,
+    error = entry.err, ms = (task.now() - pair.began) * 1000,
   }
 end
 
@@ -404,7 +405,9 @@ local function new(targets, ports, options)
   options = options == nil and {} or options
   checkoptions(options)
   local protocol = options.udp and "udp" or options.protocol or "tcp"
-  local numbers = without(readports(2, ports, protocol), readports(3, options.exclude or {}, protocol))
+  local excluded = options.exclude == nil and {} or options.exclude
+  local numbers = without(readports(2, "ports", ports, protocol),
+    readports(3, 'option "exclude": ports', excluded, protocol))
   local ranges = resolved(readtargets(targets, options), options.family)
   local entryat, addresses = list.entries(ranges)
   local total = addresses * #numbers

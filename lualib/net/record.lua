@@ -60,6 +60,7 @@ end
 -- DEL, the C1 controls and what turns the direction of text are legal in JSON, and escaped all the same: the
 -- lines are looked at on terminals.
 local function quoted(s)
+  if not s:find '[%c"\\\x80-\xff]' then return '"' .. s .. '"' end -- most are plain
   s = text.valid(s):gsub('[%c"\\]', escaped)
   if s:find "[\xc2\xd8\xe2\xef]" then
     s = s:gsub(utf8.charpattern, function(c)

@@ -26,6 +26,7 @@ local tool = {}
 ---@field columns? string[] fields of records, in the order in which rows have them
 ---@field human? fun(record: table, args: table): table? the row that a person sees, as a
 --- list of cells, or several as { rows = list }; without it, the columns
+---@field heading? string[] of the rows of `human`, where they stand on a terminal
 ---@field examples? string[] command lines, without "netlua"
 ---@field notes? string what its help says beside the options
 ---@field needs? string the name of a target, where there must be one
@@ -243,7 +244,8 @@ end
 
 local FIELDS = {
   summary = "string", run = "function", options = "function", common = "table", columns = "table",
-  human = "function", examples = "table", notes = "string", needs = "string", usage = "string",
+  human = "function", heading = "table", examples = "table", notes = "string", needs = "string",
+  usage = "string",
 }
 
 local function checkspec(caller, spec)

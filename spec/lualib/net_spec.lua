@@ -36,6 +36,19 @@ describe("net", function()
     assert.equal(0, status)
   end)
 
+  -- A message named net.core.addr.htons, or net.htons, as the order of a hash table would have it.
+  it("is what messages name, and nothing below it, where a call has no name for a function", function()
+    local out = netlua.run [[
+      for _, name in ipairs { "htons", "ntohl", "inet_pton", "socket", "pair", "options", "sleep",
+        "getservbyname" } do
+        print((select(2, pcall(net[name], {}, {})):match "to '(.-)'"))
+      end
+    ]]
+
+    assert.equal("net.htons net.ntohl net.inet_pton net.socket net.pair net.options net.sleep "
+      .. "net.getservbyname", (out:gsub("\n", " "):gsub(" $", "")))
+  end)
+
   it("has the constants of the system", function()
     assert.equal(2, net.AF_INET)
     assert.equal(1, net.SOCK_STREAM)

@@ -20,6 +20,30 @@ describe("net.port.parse", function()
   end)
 end)
 
+describe("net.port.count", function()
+  it("counts addresses, and names as one", function()
+    assert.equal(1, net.port.count "127.0.0.1")
+    assert.equal(254 + 3 + 1, net.port.count { "192.0.2.0/24", "192.0.2.1-3 name.invalid" })
+  end)
+
+  it("names the word that is no target, or has too many addresses", function()
+    for text, word in pairs { ["::1 10.0.0.0/33"] = "10.0.0.0/33", ["10.0.0.0/8"] = "10.0.0.0/8", [""] = "" } do
+      local none, err = net.port.count(text)
+
+      assert.is_nil(none)
+      assert.equal("EINVAL", err.code)
+      assert.equal(word, err.host)
+    end
+    assert.equal((1 << 24) - 2, net.port.count("10.0.0.0/8", 1 << 24))
+  end)
+
+  it("raises for a limit that is none", function()
+    for _, wrong in ipairs { 0, -1, 1.5, "1", (1 << 32) + 1 } do
+      assert.error_matches(function() net.port.count("127.0.0.1", wrong) end, "#2 to 'count'")
+    end
+  end)
+end)
+
 describe("net.port.scan", function()
   it("is a loop over records", function()
     local server <close> = assert(net.listen("127.0.0.1", 0))

@@ -79,6 +79,7 @@ describe("a scan", function()
     for port = 1, 3 do
       assert.equal("unreachable", found[port].state)
       assert.equal("EAI_NONAME", found[port].reason)
+      assert.equal("EAI_NONAME", found[port].error.code)
       assert.is_nil(found[port].address)
     end
   end)

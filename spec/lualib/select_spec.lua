@@ -76,6 +76,50 @@ describe("net.select", function()
     assert.is_nil((a:recv(1)))
   end)
 
+  -- The bytes had left the kernel before it could tell of them, and the wait went on.
+  it("wakes when another task reads and leaves bytes in the buffer", function()
+    local a <close>, b = net.pair()
+    local waiting = net.spawn(function() return net.select({ a }, nil, nil, 5) end)
+    net.sleep(0)
+
+    b:write "line\nmore"
+    assert.equal("line", a:read "l")
+    local began = net.now()
+    local readable = waiting:join()
+
+    assert.same({ a }, readable)
+    assert.is_true(net.now() - began < 1)
+    b:close()
+  end)
+
+  it("goes on waiting when another task reads all there was", function()
+    local a <close>, b = net.pair()
+    local waiting = net.spawn(function() return net.select({ a }, nil, nil, 5) end)
+    net.sleep(0)
+
+    b:write "line\n"
+    assert.equal("line", a:read "l")
+    net.sleep(0)
+    net.sleep(0)
+    assert.equal("waiting", waiting:status())
+    b:write "x"
+
+    assert.same({ a }, (waiting:join()))
+    b:close()
+  end)
+
+  it("wakes for bytes that are put back", function()
+    local a <close>, b = net.pair()
+    local waiting = net.spawn(function() return net.poll({ a }, 5) end)
+    net.sleep(0)
+
+    assert(a:unread "x")
+    local ready = waiting:join()
+
+    assert.same({ { a, "r" } }, ready)
+    b:close()
+  end)
+
   it("takes listeners, datagram sockets and bare descriptors", function()
     local listener <close> = assert(net.listen("127.0.0.1", 0))
     local client <close> = assert(net.connect("127.0.0.1", select(2, listener:getsockname())))

@@ -78,6 +78,25 @@ describe("a poller", function()
     d:close()
   end)
 
+  it("wakes every waiter that asked whether a stream can be read, when it was read in part", function()
+    local a <close>, b = net.pair()
+    local c <close>, d = net.pair()
+    local function wait(readers, excepts) return net.select(readers, nil, excepts, 5) end
+    local first, second, other = net.spawn(wait, { c, a }), net.spawn(wait, { a }), net.spawn(wait, { c }, { a })
+    net.sleep(0)
+
+    b:write "12"
+    assert.equal("1", a:read(1))
+    local one, two = first:join(), second:join()
+
+    assert.same({ a }, one)
+    assert.same({ a }, two)
+    assert.equal("waiting", other:status())
+    other:cancel()
+    b:close()
+    d:close()
+  end)
+
   it("holds a socket that changes its family meanwhile", function()
     local s <close> = assert(net.udp())
     local waiting = net.spawn(function() return net.select({ s }, nil, nil, 5) end)

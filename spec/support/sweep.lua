@@ -32,8 +32,9 @@ local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = tr
 -- A level may stand here, and what is wrong then is what follows it.
 local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockopt.option"] = true }
 
--- Option field, or function = what fields need beside them.
-local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type } }
+-- Function, else option field = what fields need beside them.
+local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type }, ["net.free_port"] = {},
+  ["net.is_port_available"] = {}, ["net.port.owner"] = {} }
 
 -- Not tried: function = argument values that would take something away from the sweep itself.
 local HARMFUL = { ["net.fromfd"] = { [0] = true, [1] = true } }
@@ -185,6 +186,7 @@ local makers = {
   end,
   ["net.diagnose.report"] = function() return net.diagnose "127.0.0.1:1" end,
   ["net.mac.address"] = function() return net.mac.parse "00:11:32:3c:c3:0b" end,
+  ["net.port.scanner"] = function() return (net.port.scan("127.0.0.1", 9)) end,
 }
 
 -- parameter = a right value, or a function that makes one
@@ -193,7 +195,7 @@ local samples = {
   host = "127.0.0.1", address = "127.0.0.1", a = "127.0.0.1", b = "127.0.0.2", other = "192.0.2.1",
   name = "127.0.0.1", group = "224.1.1.1", port = 9, service = 9, prefix = 25, network = "fe80::/64",
   err = makers["net.error"], spec = function() return { run = type } end, words = {}, list = {},
-  option = "SO_RCVBUF", seconds = 0, file = io.tmpfile, limits = function() return { max_line = 100 } end,
+  option = "SO_RCVBUF", targets = "127.0.0.1", ports = 9, seconds = 0, file = io.tmpfile, limits = function() return { max_line = 100 } end,
   ["net.mac.frombytes.bytes"] = "\0\17\50\60\195\11",
   ["net.mac.format.bytes"] = "\0\17\50\60\195\11",
   ["net.tool.load.name"] = "inet",
@@ -309,7 +311,7 @@ local function fields(f, all, index, takes, named, report)
   for _, field in ipairs(takes.fields) do
     local function wrap(value)
       local options = { [field.name] = value }
-      local beside = BESIDE[field.name] or BESIDE[f.owner .. "." .. f.name] or {}
+      local beside = BESIDE[f.owner .. "." .. f.name] or BESIDE[field.name] or {}
       for name, other in pairs(beside) do
         if name ~= field.name then options[name] = other end
       end
