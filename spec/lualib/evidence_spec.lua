@@ -74,7 +74,8 @@ describe("evidence", function()
       end
       for _, task in ipairs(tasks) do task:cancel() end
     ]], { ["/etc/nsswitch.conf"] = "hosts: files dns\n",
-      ["/etc/resolv.conf"] = "# none\nnameserver 127.0.0.1\nnameserver\t127.0.0.2 # two\nnameserver 127.0.0.3\nnameserver 127.0.0.4\n" })
+      ["/etc/resolv.conf"] = "# none\nnameserver 127.0.0.1\nnameserver\t127.0.0.2 # two\n"
+        .. "nameserver 127.0.0.3\nnameserver 127.0.0.4\n" })
 
     assert.equal("", err)
     assert.equal("127.0.0.1\tSERVFAIL\tnil\ttrue\n127.0.0.2\tREFUSED\tnil\ttrue\n"
