@@ -26,7 +26,7 @@ local OPTIONS = {
   port = { "integer", 1, 65000 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 -- ---- packets of a size

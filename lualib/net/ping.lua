@@ -22,7 +22,7 @@ local OPTIONS = {
   port = { "integer", 0, 65535 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 ---What net.pings gives: called, the next reply; `for` does that.

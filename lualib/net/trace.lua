@@ -20,7 +20,7 @@ local OPTIONS = {
   port = { "integer", 1, 65535 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 ---What net.hops gives: called, the next hop; `for` does that.
