@@ -117,7 +117,7 @@ local function shaped(key, item)
   if key:find "_b64$" and type(item) == "string" then return record.base64(item) end
   if key ~= "ms" and not key:find "_ms$" then return item end
   if math.type(item) == "float" then return record.round(item) end
-  if type(item) ~= "table" or not islist(item) then return item end
+  if type(item) ~= "table" or item == record.null or not islist(item) then return item end
   local cut = {}
   for i, ms in ipairs(item) do cut[i] = math.type(ms) == "float" and record.round(ms) or ms end
   return cut
@@ -149,8 +149,8 @@ encode = function(value, indent, depth, first)
 end
 
 ---Writes a value as JSON. An empty table is an empty list. Strings become valid UTF-8; a field whose name
----ends in _b64 is written as base64 of its bytes; milliseconds, in `ms` and fields whose names end in _ms, are
----cut to the microsecond; NaN and the infinities are null.
+---ends in _b64 is written as base64 of its bytes; milliseconds, in `ms` and fields whose names end in _ms,
+---are cut to the microsecond; NaN and the infinities are null.
 ---@param value any
 ---@param pretty? boolean over several lines
 ---@param first? string[] the keys that come first
