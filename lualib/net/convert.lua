@@ -181,12 +181,12 @@ end
 
 local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
 
-local function authority(word, text)
+local function authority(word, whole)
   local host, service = endpoint(word)
   local number = service and port(service, 1)
   local wrong = host == "" or host:find "[/%[%]@]" or host:find ":" and not net.ip.parse(host)
-  if wrong or service and not number then return bad("target", text, FORM) end
-  return { text = text, kind = "host", host = host, port = number }
+  if wrong or service and not number then return bad("target", whole, FORM) end
+  return { text = whole, kind = "host", host = host, port = number }
 end
 
 -- RFC 3986, as far as a connection needs it. What stands before "@" is a secret, and not repeated.

@@ -19,7 +19,8 @@ local function pings()
   local fping = "fping -q -c 1 -t 1000 -i %d -g 127.0.0.1 127.0.3.232"
   local subjects = { { name = "netlua", run = function() return wall(frame.netlua "ping.lua") end } }
   if frame.succeeds "fping -v" then
-    subjects[2] = { name = "fping", run = function() return wall(fping:format(0)) or wall(fping:format(1)) end }
+    local function run() return wall(fping:format(0)) or wall(fping:format(1)) end
+    subjects[2] = { name = "fping", run = run }
   else
     frame.skipped[#frame.skipped + 1] = "fping (not installed)"
   end

@@ -84,7 +84,8 @@ describe("a converter", function()
 
   it("refuses targets that are none", function()
     local words = { "", "a b", "a:0", "a:65536", "[::1", "[::1]80", "[::1]:", ":80", "a/b", "1:2:3", "[]:80",
-      "a\n", "unix:", "[localhost]:80", "http://", "http:///x", "http://a:x/", "http://[::1", "http://@:1", "a@b" }
+      "a\n", "unix:", "[localhost]:80", "http://", "http:///x", "http://a:x/", "http://[::1", "http://@:1",
+      "a@b" }
     for _, word in ipairs(words) do
       local target, message = tool.target(word)
       assert.is_nil(target, word)
