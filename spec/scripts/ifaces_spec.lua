@@ -163,8 +163,9 @@ describe("ifaces --watch", function()
   it("shows those of the named interfaces only, as records", function()
     if not network.possible() then return pending "no veth here" end
 
-    local status, out = table.unpack(watching({ "v0", "--watch", "-c", "2", "--json" },
-      "ip addr add 192.168.2.5/24 dev v1; ip addr add 192.168.1.5/24 dev v0; ip addr del 192.168.1.5/24 dev v0"))
+    local status, out = table.unpack(watching({ "v0", "--watch", "-c", "2", "--json" }, [[
+      ip addr add 192.168.2.5/24 dev v1
+      ip addr add 192.168.1.5/24 dev v0; ip addr del 192.168.1.5/24 dev v0]]))
     local records = {}
     for line in out:gmatch "[^\n]+" do records[#records + 1] = cjson.decode(line) end
 

@@ -24,8 +24,8 @@ end
 
 describe("netlua trace", function()
   it("shows a row for each hop, and a summary beside the results", function()
-    for _, words in ipairs { { "-n" }, { "-n", "--udp", "-4" }, { "-n", "--tcp", "1", "-m", "3", "-w", "2" } } do
-      local out, err, status = tools.run("trace", "127.0.0.1", table.unpack(words))
+    for _, words in ipairs { {}, { "--udp", "-4" }, { "--tcp", "1", "-m", "3", "-w", "2" } } do
+      local out, err, status = tools.run("trace", "127.0.0.1", "-n", table.unpack(words))
 
       assert.equal("1  127.0.0.1  " .. FIGURES .. "\n", plain(out))
       assert.matches("^127.0.0.1 %(127.0.0.1%) by %l+: reached at hop 1\n$", err)
