@@ -345,7 +345,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
     return connectlater(w, s, number);
   }
   s->connecting = false;
-  return nl_failedat(L, "connect", number, &a);
+  return nl_unsent(L, "connect", number, &a);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 
@@ -519,7 +519,7 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
   }
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
   if (number == EAGAIN || number == EINTR) return NL_AGAIN;
-  return to != NULL ? nl_failedat(L, op, number, to) : nl_errno(L, op, number);
+  return to != NULL ? nl_unsent(L, op, number, to) : nl_errno(L, op, number);
 }
 
 /* s:sendto(data, address, port, [timeout]) -> count | nil, err */
