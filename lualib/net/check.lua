@@ -119,9 +119,9 @@ function kinds.text(value)
   return type(value) == "string" and not value:find("\0", 1, true), "string"
 end
 
-function kinds.interface(value)
+function kinds.interface(value, low)
   if math.type(value) ~= "integer" then return kinds.text(value), "name or index of an interface" end
-  return value >= 1 and value <= 0x7fffffff, "index from 1 to 2147483647"
+  return kinds.integer(value, low or 1, 0x7fffffff)
 end
 
 function kinds.word(value, ...)

@@ -119,7 +119,7 @@ describe("ping", function()
   end)
 
   it("refuses misuse and says which", function()
-    assert.matches("#1 to 'ping' %(string expected, got nil", refusal(net.ping))
+    assert.matches("#1 to 'ping' %(string without NUL expected, got nil", refusal(net.ping))
     assert.matches("#2 to 'pings' %(table expected", refusal(net.pings, "127.0.0.1", 1))
     assert.matches('unknown option "cuont"', refusal(net.ping, "127.0.0.1", { cuont = 1 }))
     assert.matches('option "count": finite number',

@@ -97,7 +97,7 @@ describe("a trace", function()
   end)
 
   it("refuses misuse and says which", function()
-    assert.matches("#1 to 'trace' %(string expected, got nil", refusal(net.trace))
+    assert.matches("#1 to 'trace' %(string without NUL expected, got nil", refusal(net.trace))
     assert.matches("#2 to 'hops' %(table expected", refusal(net.hops, "127.0.0.1", 1))
     assert.matches('unknown option "hops"', refusal(net.trace, "127.0.0.1", { hops = 1 }))
     assert.matches('option "port": at most 65446', refusal(net.trace, "127.0.0.1", { port = 65447 }))

@@ -152,4 +152,3 @@ describe("netlua trace", function()
     assert.equal(1, status)
   end)
 end)
-
