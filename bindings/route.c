@@ -179,22 +179,12 @@ static int wrongaddress (lua_State *L, const char *code, const char *text, const
   return n;
 }
 
-/* IPv4 in the clothes of IPv6 goes the way of IPv4. */
-static void unmap (nl_address *a) {
-  const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)&a->sa.storage;
-  uint32_t inet;
-  if (a->sa.any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) return;
-  memcpy(&inet, &sin6->sin6_addr.s6_addr[12], sizeof inet);
-  nl_anyaddress(AF_INET, 0, a);
-  ((struct sockaddr_in *)&a->sa.storage)->sin_addr.s_addr = inet;
-}
-
 static int getaddress (lua_State *L, const char *text, nl_address *a) {
   const char *problem = NULL;
   if (nl_isunix(text) || !nl_parseaddress(text, strlen(text), 0, a, &problem)) {
     return wrongaddress(L, "EINVAL", text, problem != NULL ? problem : "not a numeric address");
   }
-  unmap(a);
+  nl_unmapaddress(a); /* it goes the way of IPv4 */
   return 0;
 }
 
@@ -296,13 +286,6 @@ static int errnoof (lua_State *L, int err) {
   return number;
 }
 
-static void setmessage (lua_State *L, int err, const char *kind, const char *message) {
-  lua_pushstring(L, kind);
-  lua_setfield(L, err, "kind");
-  lua_pushstring(L, message);
-  lua_setfield(L, err, "message");
-}
-
 /* For the table on top: a way has no port. */
 static void seterraddress (lua_State *L, const nl_address *a) {
   lua_pop(L, nl_pushaddress(L, a) - 1);
@@ -335,8 +318,13 @@ static void explain (lua_State *L, int err, const lookup *k) {
     int n = ask(L, &free, &type);
     blackhole = n == 2 && errnoof(L, lua_gettop(L)) == EINVAL;
   }
-  if (blackhole) setmessage(L, err, "unreachable", "a blackhole route");
-  else setmessage(L, err, "address", "packets from that source cannot go there");
+  lua_pushvalue(L, err);
+  if (blackhole) {
+    nl_blackhole(L);
+  } else {
+    lua_pushliteral(L, "packets from that source cannot go there");
+    lua_setfield(L, -2, "message");
+  }
 }
 
 /* lookup(destination, {source =, interface =, mark =}) -> way | nil, err */

@@ -74,10 +74,19 @@ typedef struct settings { /* what an option table says of the sockets to be made
   int rcvbuf, sndbuf, tos, ttl, mode;
   uint32_t max_line, max_read;
   const char *source, *interface; /* live as long as the table */
+  unsigned index;                 /* of the interface, where it is no name; or 0 */
 } settings;
 
 static int getint (lua_State *L, int arg, const char *field, int low, int high) {
   return (int)nl_fieldint(L, arg, field, low, high, -1);
+}
+
+static void getdevice (lua_State *L, int arg, settings *o) {
+  bool table = lua_istable(L, arg);
+  bool number = table && lua_getfield(L, arg, "interface") == LUA_TNUMBER;
+  if (table) lua_pop(L, 1);
+  if (number) o->index = (unsigned)nl_fieldint(L, arg, "interface", 1, INT32_MAX, 0);
+  else o->interface = nl_fieldtext(L, arg, "interface");
 }
 
 /* What the dialer goes by is checked here too, before anything is made. */
@@ -97,8 +106,8 @@ static settings getsettings (lua_State *L, int arg, bool serving) {
                 .mode = getint(L, arg, "mode", 0, 0777),
                 .max_line = (uint32_t)nl_fieldint(L, arg, "max_line", 1, NL_MAXLIMIT, NL_MAXLINE),
                 .max_read = (uint32_t)nl_fieldint(L, arg, "max_read", 1, NL_MAXLIMIT, NL_MAXBODY),
-                .source = nl_fieldtext(L, arg, "source"),
-                .interface = nl_fieldtext(L, arg, "interface")};
+                .source = nl_fieldtext(L, arg, "source")};
+  getdevice(L, arg, &o);
   (void)nl_fieldtimeout(L, arg, "timeout", 0);
   (void)nl_fieldint(L, arg, "backlog", 0, 65535, 0);
   (void)nl_fieldbool(L, arg, "strict", false);
@@ -117,7 +126,10 @@ static int setif (bool wanted, int fd, int level, int name, int value) {
 }
 
 /* The kernel would take the first 15 bytes of a longer name. */
-static int setdevice (int fd, const char *name) {
+static int setdevice (int fd, const settings *o) {
+  char found[IF_NAMESIZE] = "";
+  const char *name = o->interface;
+  if (o->index != 0) name = if_indextoname(o->index, found) != NULL ? found : "";
   if (name == NULL) return 0;
   socklen_t len = (socklen_t)strlen(name);
   if (len > 0 && len < IF_NAMESIZE) return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, len);
@@ -161,7 +173,7 @@ static int apply (const settings *o, nl_stream *s, int fd, int family, int type)
   if (setif(o->rcvbuf >= 0, fd, SOL_SOCKET, SO_RCVBUF, o->rcvbuf) < 0) return -1;
   if (setif(o->sndbuf >= 0, fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf) < 0) return -1;
   if (o->mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)o->mode) < 0) return -1;
-  if (sethops(fd, family, o) < 0 || setdevice(fd, o->interface) < 0) return -1;
+  if (sethops(fd, family, o) < 0 || setdevice(fd, o) < 0) return -1;
   return setsource(fd, o->source);
 }
 
@@ -342,7 +354,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
     return connectlater(w, s, number);
   }
   s->connecting = false;
-  return nl_failedat(L, "connect", number, &a);
+  return nl_unsent(L, "connect", number, &a);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 
@@ -516,7 +528,7 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
   }
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
   if (number == EAGAIN || number == EINTR) return NL_AGAIN;
-  return to != NULL ? nl_failedat(L, op, number, to) : nl_errno(L, op, number);
+  return to != NULL ? nl_unsent(L, op, number, to) : nl_errno(L, op, number);
 }
 
 /* s:sendto(data, address, port, [timeout]) -> count | nil, err */

@@ -123,6 +123,17 @@ void nl_mapaddress (nl_address *a) {
   a->len = sizeof *to;
 }
 
+void nl_unmapaddress (nl_address *a) {
+  struct sockaddr_in6 from = *in6(a);
+  struct sockaddr_in *to = in4(a);
+  if (a->sa.any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&from.sin6_addr)) return;
+  memset(a, 0, sizeof *a);
+  to->sin_family = AF_INET;
+  to->sin_port = from.sin6_port;
+  memcpy(&to->sin_addr, &from.sin6_addr.s6_addr[12], 4);
+  a->len = sizeof *to;
+}
+
 static void pushunix (lua_State *L, const nl_address *a) {
   const char *path = a->sa.un.sun_path;
   size_t room = a->len > offsetof(struct sockaddr_un, sun_path)

@@ -123,6 +123,7 @@ bool nl_isunix (const char *host); /* [-0, +0, -] spelled "unix:/path" or "unix:
 bool nl_parseaddress (const char *host, size_t len, uint16_t port, nl_address *a, const char **problem);
 void nl_anyaddress (int family, uint16_t port, nl_address *a); /* the wildcard of that family */
 void nl_mapaddress (nl_address *a);                            /* IPv4 becomes IPv4-mapped IPv6 */
+void nl_unmapaddress (nl_address *a);                          /* and back, where it is one */
 uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
 bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
@@ -287,8 +288,11 @@ extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with m
 /* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
 int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a);      /* [-0, +0|2, v] */
 int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a); /* [-0, +2, m] */
-int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
-int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
+/* The same of what connect(2) and send(2) said; EINVAL for a blackhole route has kind "unreachable". */
+int nl_unsent (lua_State *L, const char *op, int number, const nl_address *to); /* [-0, +2, m] */
+void nl_blackhole (lua_State *L); /* [-0, +0, m] the kind and message of that, for the error on top */
+int nl_domain (int fd);           /* AF_*, AF_UNSPEC where it is no socket */
+int nl_familyof (nl_stream *s);   /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */

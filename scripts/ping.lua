@@ -1,101 +1,140 @@
 -- ping: is a host there, how far away, and how many packets get lost.
 
-local USAGE = "HOST [-c COUNT] [-i SECONDS] [-t SECONDS] [-4 | -6] [-s SOURCE] [-I INTERFACE] [--size BYTES] "
-  .. "[--ttl HOPS] [--tcp PORT]"
+local COUNT = 4 -- probes, where neither -c nor --deadline says when to end
+local MOST = 1000 -- hosts at a time
 
--- option = field of net.pings, whether it is a number
-local OPTIONS = {
-  ["-c"] = { "count", true },
-  ["-i"] = { "interval", true },
-  ["-t"] = { "timeout", true },
-  ["-s"] = { "source" },
-  ["-I"] = { "interface" },
-  ["--size"] = { "size", true },
-  ["--ttl"] = { "ttl", true },
-  ["--tcp"] = { "port", true },
-}
-local FAMILIES = { ["-4"] = "inet", ["-6"] = "inet6" }
+local function options(args)
+  return {
+    count = args.count or args.deadline and math.huge or COUNT, interval = args.interval,
+    timeout = args.timeout, size = args.size, ttl = args.ttl, family = args.net.family,
+    source = args.source, interface = args.interface,
+    mode = args.tcp and "tcp" or "icmp", port = args.tcp,
+  }
+end
 
--- Host and options, or nil and what is wrong.
-local function parse(args)
-  local options, host, index = { count = 4 }, nil, 1
-  while index <= #args do
-    local word = args[index]
-    local option = OPTIONS[word]
-    if option then
-      index = index + 1
-      local value = args[index]
-      if option[2] then value = math.tointeger(value) or tonumber(value) end
-      if value == nil then return nil, word .. " needs a " .. (option[2] and "number" or "value") end
-      options[option[1]] = value
-    elseif FAMILIES[word] then
-      options.family = FAMILIES[word]
-    elseif host or word:find "^%-" then
-      return nil, "unknown argument " .. word
-    else
-      host = word
+-- ---- one reply
+
+local NOTES = { "duplicate", "late", "damaged", "different" }
+
+local function notes(reply)
+  local list = {}
+  for _, name in ipairs(NOTES) do
+    if reply[name] then list[#list + 1] = name end
+  end
+  return #list > 0 and list or nil
+end
+
+local function describe(host, reply)
+  local err = reply.error
+  return {
+    target = host, address = reply.address, seq = reply.seq, state = err and "lost" or "reply",
+    reply = reply.reply, ms = reply.ms or net.tool.null, ttl = reply.ttl, bytes = reply.bytes,
+    notes = notes(reply), code = err and err.code, reason = err and err.message,
+  }
+end
+
+-- ---- one host
+
+-- Shows the replies as they come, and keeps what they are read from for the summary. The status, where
+-- nothing could be asked.
+local function ping(host, wanted, out, kept)
+  local began = net.now()
+  local replies <close>, err = net.pings(host, wanted)
+  if not replies then return out:fail(host, err, began) end
+  kept[host] = replies
+  for reply in replies do out:record(describe(host, reply), net.now() - (reply.ms or 0) / 1000) end
+end
+
+-- ---- the summary
+
+local function name(report)
+  local port = report.port and (" port %d"):format(report.port) or ""
+  if report.host == report.address then return report.host .. port end
+  return ("%s (%s)%s"):format(report.host, report.address, port)
+end
+
+local function sentence(report)
+  local counts = ("%s: %d sent, %d received, %.4g %% lost"):format(name(report), report.sent, report.received,
+    report.loss * 100)
+  for _, field in ipairs { "duplicates", "late", "ignored" } do
+    if report[field] > 0 then counts = ("%s, %d %s"):format(counts, report[field], field) end
+  end
+  if not report.alive then return counts end
+  return ("%s, min %.3f avg %.3f max %.3f p95 %.3f mdev %.3f ms"):format(counts, report.min_ms, report.avg_ms,
+    report.max_ms, report.p95_ms, report.mdev_ms)
+end
+
+local function sumup(hosts, kept, out)
+  local sums = { hosts = {}, alive = 0, sent = 0, received = 0, lost = 0 }
+  for _, host in ipairs(hosts) do
+    local report = kept[host] and kept[host]:report()
+    if report then
+      table.insert(sums.hosts, report)
+      sums.alive = sums.alive + (report.alive and 1 or 0)
+      for _, field in ipairs { "sent", "received", "lost" } do sums[field] = sums[field] + report[field] end
+      if not out.machine then out:note(sentence(report)) end
     end
-    index = index + 1
   end
-  if options.port then options.mode = "tcp" end
-  return host, host and options or "no host given"
+  out:summary(sums)
 end
 
-local function line(r)
-  if r.error then return ("%4d  %s  %s"):format(r.seq, r.address or "-", r.error.message) end
-  local words = { ("%4d  %s  %.3f ms"):format(r.seq, r.address, r.ms) }
-  if r.ttl then words[#words + 1] = ("ttl %d"):format(r.ttl) end
-  if r.reply ~= "echo" then words[#words + 1] = r.reply end
-  for _, note in ipairs { "duplicate", "late", "damaged" } do
-    if r[note] then words[#words + 1] = note end
+-- Each once.
+local function unique(hosts)
+  local list, seen = {}, {}
+  for _, host in ipairs(hosts) do
+    if not seen[host] then list[#list + 1] = host end
+    seen[host] = true
   end
-  if r.different then words[#words + 1] = "not the address that was asked" end
-  return table.concat(words, "  ")
+  return list
 end
 
-local function summary(r)
-  print(("%d sent, %d received, %.4g %% lost"):format(r.sent, r.received, r.loss * 100))
-  if not r.alive then return end
-  print(("min %.3f  avg %.3f  p95 %.3f  max %.3f  mdev %.3f ms"):format(r.min_ms, r.avg_ms, r.p95_ms,
-    r.max_ms, r.mdev_ms))
-end
-
-local function complain(...)
-  io.stderr:write("netlua ping: ", ...)
-  io.stderr:write "\n"
-end
-
-local function show(replies, host)
-  local about = replies:report()
-  local port = about.port and (" port %d"):format(about.port) or ""
-  print(("ping %s (%s)%s"):format(host, about.address, port))
-  for reply in replies do
-    print(line(reply))
-    io.flush()
+-- Also where the deadline ended it.
+local function status(hosts, kept, failures)
+  for _, host in ipairs(hosts) do
+    local alive = kept[host] and kept[host]:report().alive
+    if #hosts == 1 then return alive and 0 or failures[host] or 1 end
+    if not alive then return 1 end
   end
+  return 0
+end
+
+local function run(args, out)
+  local hosts, wanted, kept, failures = unique(args.targets), options(args), {}, {}
+  local last <close> = setmetatable({}, { -- luacheck: ignore last
+    __close = function() sumup(hosts, kept, out) end, -- also after ^C
+  })
+  net.map(hosts, function(host)
+    failures[host] = ping(host, wanted, out, kept)
+    return true
+  end, { limit = args.parallel or MOST })
+  return status(hosts, kept, failures)
 end
 
 return {
-  summary = "asks a host whether it is there, and says how long that took",
-  usage = USAGE,
-  run = function(args)
-    local host, options = parse(args)
-    if not host then
-      complain(options, "\nusage: netlua ping ", USAGE)
-      return 2
-    end
-    local made, replies, err = pcall(net.pings, host, options)
-    if not made then
-      complain(tostring(replies):match "%((.*)%)$" or tostring(replies))
-      return 2
-    end
-    if not replies then
-      complain(tostring(err), "\n", err:explain())
-      return err.kind == "dns" and 6 or 1
-    end
-    local whole, problem = pcall(show, replies, host)
-    summary(replies:report()) -- also after ^C
-    if not whole then error(problem, 0) end
-    return replies:report().alive and 0 or 1
+  summary = "Is a host there, how far away, and how many packets get lost.",
+  common = { "net", "targets", "repeat" },
+  examples = { "ping localhost", "ping 192.0.2.1 192.0.2.2 -c 1",
+    "ping example.com --tcp 443 --json --summary", "ping 192.0.2.1 -i 200ms --deadline 10" },
+  notes = "Four probes, one a second; with --deadline as many as there is time for. Without the privilege "
+    .. "for ICMP, --tcp asks by connections: a host that refuses one is there.",
+  needs = "HOST",
+  options = function(parser)
+    parser:argument("HOST"):args "*":target "targets"
+      :description "Names or addresses, asked at the same time."
+    parser:option "--size":argname "N":convert(net.tool.integer(0, 65507))
+      :description "Bytes of payload; 56 if absent."
+    parser:option "--ttl":argname "N":convert(net.tool.integer(1, 255))
+      :description "Hops that packets may take."
+    parser:option "--tcp":argname "PORT":convert(net.tool.port):description "Connect to a port instead."
   end,
+  columns = { "target", "address", "seq", "state", "reply", "ms", "ttl", "bytes", "notes", "code", "reason" },
+  human = function(rec, args)
+    local lost = rec.state == "lost"
+    return {
+      #args.targets > 1 and rec.target or "", rec.seq, rec.address or "-",
+      lost and rec.reason or ("%.3f ms"):format(rec.ms), rec.ttl and ("ttl %d"):format(rec.ttl) or "",
+      rec.reply ~= "echo" and rec.reply or "", rec.notes or "",
+    }
+  end,
+  run = run,
 }

@@ -15,7 +15,8 @@
 ---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
 --- absent
 ---@field source? string numeric address of this machine to send from; the system's choice if absent
----@field interface? string name of the interface that packets leave and come in by; any if absent
+---@field interface? string|integer name or index of the interface that packets leave and come in by; any if
+--- absent
 
 ---What became of one probe.
 ---@class net.ping.reply
@@ -67,7 +68,8 @@
 ---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
 --- absent
 ---@field source? string numeric address of this machine to send from; the system's choice if absent
----@field interface? string name of the interface that packets leave and come in by; any if absent
+---@field interface? string|integer name or index of the interface that packets leave and come in by; any if
+--- absent
 
 ---One hop of a path.
 ---@class net.trace.hop
@@ -100,7 +102,8 @@
 ---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
 --- absent
 ---@field source? string numeric address of this machine to send from; the system's choice if absent
----@field interface? string name of the interface that packets leave and come in by; any if absent
+---@field interface? string|integer name or index of the interface that packets leave and come in by; any if
+--- absent
 
 ---What net.path_mtu tells.
 ---@class net.path_mtu.report

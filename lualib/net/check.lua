@@ -119,6 +119,11 @@ function kinds.text(value)
   return type(value) == "string" and not value:find("\0", 1, true), "string"
 end
 
+function kinds.interface(value, low)
+  if math.type(value) ~= "integer" then return kinds.text(value), "name or index of an interface" end
+  return kinds.integer(value, low or 1, 0x7fffffff)
+end
+
 function kinds.word(value, ...)
   for _, word in ipairs { ... } do
     if value == word then return true end

@@ -164,7 +164,8 @@ end
 function convert.interface(word)
   check.bytes("interface", 1, word)
   if word == "" or word:find "\0" then return bad("interface", word, "a name such as lo, or an index") end
-  return word:find "^%d+$" and math.tointeger(tonumber(word)) or word
+  local index = word:find "^%d+$" and math.tointeger(tonumber(word))
+  return index and index <= 0x7fffffff and index or word
 end
 
 -- "host:port", "[v6]:port" or a host alone. An IPv6 address needs no brackets where no port follows.

@@ -54,7 +54,7 @@ local iface = {}
 ---The options of net.local_addresses.
 ---@class net.local_addresses.options
 ---@field family? "inet"|"inet6"
----@field interface? string|integer name, index or address
+---@field interface? string|integer name, index or address; all if absent or 0
 ---@field scope? "global"|"link"|"host" those that reach so far: "host" stands for the loopback
 
 -- What the binding gives and no user needs.
@@ -101,25 +101,11 @@ function iface.interfaces()
   return setmetatable(links, byname)
 end
 
-local WORDS = {
-  family = { inet = true, inet6 = true },
-  scope = { global = true, link = true, host = true },
+local OPTIONS = {
+  family = { "word", "inet", "inet6" },
+  scope = { "word", "global", "link", "host" },
+  interface = { "interface", 0 },
 }
-
-local function checkoptions(options)
-  if options == nil then return {} end
-  if type(options) ~= "table" then check.bad("local_addresses", 1, "table", options) end
-  for field, value in pairs(options) do
-    local words = WORDS[field]
-    if not words and field ~= "interface" then
-      check.bad("local_addresses", 1, "options family, interface and scope", field)
-    end
-    if words and not words[value] then
-      check.bad("local_addresses", 1, ("option %q: one of its words"):format(field), value)
-    end
-  end
-  return options
-end
 
 -- Others are there, but no socket can be bound to them yet, or ever.
 local function usable(address)
@@ -141,7 +127,7 @@ end
 ---assert(hosts[1] == "127.0.0.1")
 ---```
 function iface.local_addresses(options)
-  options = checkoptions(options)
+  options = check.fields("local_addresses", 1, options, OPTIONS)
   local index, err = check.call("local_addresses", core.index, options.interface)
   if not index then return nil, err end
   local links, problem = iface.interfaces()

@@ -60,7 +60,9 @@ local function cell(value)
   if value == nil or value == record.null then return "" end
   if type(value) == "boolean" then return value and "yes" or "no" end
   if type(value) == "number" then return number(value) end
-  if type(value) ~= "table" then return text.escape(tostring(value)) end
+  local meta = getmetatable(value)
+  local saysitself = type(value) == "table" and meta and meta.__tostring
+  if type(value) ~= "table" or saysitself then return text.escape(tostring(value)) end
   local parts = {}
   for i, item in ipairs(value) do parts[i] = cell(item) end
   if #parts > 0 or next(value) == nil then return table.concat(parts, " ") end

@@ -26,7 +26,7 @@ local OPTIONS = {
   port = { "integer", 1, 65000 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 -- ---- packets of a size
@@ -187,7 +187,7 @@ end
 ---assert(report.mtu > 1500 and report.confirmed)
 ---```
 function pathmtu.path_mtu(host, options)
-  if type(host) ~= "string" then check.bad("path_mtu", 1, "string", host) end
+  check.text("path_mtu", 1, host)
   options = check.fields("path_mtu", 2, options, OPTIONS)
   local address, err = probe.lookup("path_mtu", host, options)
   if not address then return nil, err end

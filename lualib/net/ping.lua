@@ -22,7 +22,7 @@ local OPTIONS = {
   port = { "integer", 0, 65535 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 ---What net.pings gives: called, the next reply; `for` does that.
@@ -295,7 +295,7 @@ local function new(host, address, options)
 end
 
 local function open(name, host, options)
-  if type(host) ~= "string" then check.bad(name, 1, "string", host) end
+  check.text(name, 1, host)
   options = check.fields(name, 2, options, OPTIONS)
   local address, err = probe.lookup("ping", host, options)
   if not address then return nil, err end

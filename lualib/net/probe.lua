@@ -10,6 +10,7 @@
 local task = require "net.core.task"
 local core = require "net.core.message"
 local addr = require "net.core.addr"
+local iface = require "net.core.iface"
 local socket = require "net.core.socket"
 local errors = require "net.core.error"
 local resolve = require "net.resolve"
@@ -92,11 +93,18 @@ function probe.lookup(op, host, options)
   return nil, err
 end
 
+-- The kernel binds to a name only. One of no interface stays what it is, and is refused.
+local function nameof(interface)
+  if type(interface) == "string" then return interface end
+  local links = iface.links(interface)
+  return links and links[1] and links[1].name or ("%d"):format(interface)
+end
+
 -- Source, interface and the rest of the options, on a socket just made.
 local function setup(s, op, address, options)
   local v6 = probe.familyof(address) == "inet6"
   local ok, err = true, nil
-  if options.interface then ok, err = s:setsockopt("SO_BINDTODEVICE", options.interface) end
+  if options.interface then ok, err = s:setsockopt("SO_BINDTODEVICE", nameof(options.interface)) end
   if ok and options.source then ok, err = s:bind(options.source, 0) end
   if ok and options.whole then
     -- Never in fragments, and as large as the interface takes: what is known of the path does not count.

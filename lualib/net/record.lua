@@ -38,6 +38,7 @@ end
 ---@param ms number
 ---@return number ms
 function record.round(ms)
+  if ms - ms ~= 0 then return ms end -- NaN, infinity
   return math.floor(ms * 1000 + 0.5) / 1000
 end
 
@@ -112,11 +113,21 @@ local function keysof(value, first)
   return table.move(rest, 1, #rest, known + 1, keys)
 end
 
+-- What the name of a field says of its value: bytes, or milliseconds to be cut to the microsecond.
+local function shaped(key, item)
+  if key:find "_b64$" and type(item) == "string" then return record.base64(item) end
+  if key ~= "ms" and not key:find "_ms$" then return item end
+  if math.type(item) == "float" then return record.round(item) end
+  if type(item) ~= "table" or item == record.null or not islist(item) then return item end
+  local cut = {}
+  for i, ms in ipairs(item) do cut[i] = math.type(ms) == "float" and record.round(ms) or ms end
+  return cut
+end
+
 local function object(value, indent, depth, first)
   local parts = {}
   for i, key in ipairs(keysof(value, first)) do
-    local item = value[key]
-    if key:find "_b64$" and type(item) == "string" then item = record.base64(item) end
+    local item = shaped(key, value[key])
     parts[i] = quoted(key) .. (indent and ": " or ":") .. encode(item, indent, depth + 1)
   end
   return "{", parts, "}"
@@ -139,7 +150,8 @@ encode = function(value, indent, depth, first)
 end
 
 ---Writes a value as JSON. An empty table is an empty list. Strings become valid UTF-8; a field whose name
----ends in _b64 is written as base64 of its bytes; NaN and the infinities are null.
+---ends in _b64 is written as base64 of its bytes; milliseconds, in `ms` and fields whose names end in _ms,
+---are cut to the microsecond; NaN and the infinities are null.
 ---@param value any
 ---@param pretty? boolean over several lines
 ---@param first? string[] the keys that come first

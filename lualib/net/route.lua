@@ -4,6 +4,12 @@ local core = require "net.core.route"
 local iface = require "net.core.iface"
 local check = require "net.check"
 
+local OPTIONS = {
+  source = { "text" },
+  interface = { "interface", 0 },
+  mark = { "integer", 0, 0xffffffff },
+}
+local WHICH = { family = { "word", "inet", "inet6" }, interface = { "interface", 0 } }
 local LARGEST = 65535 -- bytes of an IPv4 packet, whatever the interface could take
 
 ---@class net
@@ -80,6 +86,7 @@ end
 ---assert(way.device == "lo" and way.type == "local" and not way.via)
 ---```
 function route.route(destination, options)
+  options = check.fields("route", 2, options, OPTIONS)
   local way, err = check.call("route", core.lookup, destination, options)
   if not way then return nil, err end
   if not way.mtu then way.mtu = linkmtu(way) end
@@ -123,7 +130,7 @@ end
 ---end
 ---```
 function route.neighbors(options)
-  return check.call("neighbors", core.neighbors, options)
+  return check.call("neighbors", core.neighbors, check.fields("neighbors", 1, options, WHICH))
 end
 
 return route

@@ -44,7 +44,7 @@ function text.escape(bytes)
     local length = utf8.len(bytes, at, at) -- of one character
     local code = length and utf8.codepoint(bytes, at)
     parts[#parts + 1] = code and harmless(code) or ("\\x%02x"):format(bytes:byte(at))
-    at = code and utf8.offset(bytes, 2, at) or at + 1
+    at = at + (code and #utf8.char(code) or 1)
   end
   return table.concat(parts)
 end

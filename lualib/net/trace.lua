@@ -20,7 +20,7 @@ local OPTIONS = {
   port = { "integer", 1, 65535 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 ---What net.hops gives: called, the next hop; `for` does that.
@@ -218,7 +218,7 @@ local function checkports(name, options)
 end
 
 local function open(name, host, options)
-  if type(host) ~= "string" then check.bad(name, 1, "string", host) end
+  check.text(name, 1, host)
   options = check.fields(name, 2, options, OPTIONS)
   checkports(name, options)
   local address, err = probe.lookup("trace", host, options)

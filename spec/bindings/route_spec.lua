@@ -170,7 +170,7 @@ ip -6 route add ${kind%%.*} 2001:db8:${kind#*.}::/48; done]], [[
   local misuse = {
     { { nil }, "bad argument #1 to 'route' %(string expected, got n" },
     { { 1 }, "bad argument #1 to 'route' %(string expected, got number%)" },
-    { { "::1", 1 }, "bad argument #2 to 'route' %(table expected, got number%)" },
+    { { "::1", 1 }, "bad argument #2 to 'route' %(table expected, got 1%)" },
     { { "::1", { sauce = "x" } }, 'unknown option "sauce"' },
     { { "::1", { source = 1 } }, 'option "source": string expected, got 1' },
     { { "::1", { mark = -1 } }, 'option "mark": integer from 0 to 4294967295 expected, got %-1' },

@@ -224,12 +224,13 @@ describe("net.connect", function()
       "ip route add prohibit 198.51.100.0/24; ip route add blackhole 203.0.113.0/24", [[
       for _, host in ipairs { "192.0.2.1", "198.51.100.1", "203.0.113.1" } do
         local s, err = net.connect(host, 80, { timeout = 5 })
-        print(err.code, err.kind)
+        print(err.code, err.kind, err.message)
       end
     ]])
 
     assert.equal("", err)
-    assert.equal("EHOSTUNREACH\tunreachable\nEACCES\tpermission\nEINVAL\taddress\n", out)
+    assert.equal("EHOSTUNREACH\tunreachable\tno route to host\nEACCES\tpermission\tpermission denied\n"
+      .. "EINVAL\tunreachable\ta blackhole route of this machine drops it\n", out)
   end)
 
   it("waits for a host that never answers no longer than its timeout", function()
@@ -295,7 +296,8 @@ describe("net.connect", function()
     { "a type that is none", "127.0.0.1", 80, { type = "tcp" } },
     { "a ttl of 0", "127.0.0.1", 80, { ttl = 0 } },
     { "a tos too high", "127.0.0.1", 80, { tos = 256 } },
-    { "an interface that is a number", "127.0.0.1", 80, { interface = 1 } },
+    { "an interface that is a fraction", "127.0.0.1", 80, { interface = 1.5 } },
+    { "an index that is none", "127.0.0.1", 80, { interface = 0 } },
     { "a negative happy_eyeballs", "127.0.0.1", 80, { happy_eyeballs = -1 } },
     { "a happy_eyeballs that is text", "localhost", 80, { happy_eyeballs = "no" } },
     { "a strict that is none", "localhost", 80, { strict = 1 } },
@@ -466,6 +468,8 @@ describe("net.connect to a name with several addresses", function()
     assert(not s and err.code ~= "ECONNREFUSED", err)
     s = assert(net.connect("127.0.0.1", port, { timeout = 5, interface = "lo" }))
     assert(s:getsockopt "SO_BINDTODEVICE" == "lo")
+    s = assert(net.connect("127.0.0.1", port, { timeout = 5, interface = net.interfaces().lo.index }))
+    assert(s:getsockopt "SO_BINDTODEVICE" == "lo")
   ]])
 end)
 
@@ -488,7 +492,7 @@ describe("the options of net.connect", function()
   end
 
   it("say which interface there is not", function()
-    for _, name in ipairs { "nosuch0", "", ("x"):rep(16), "lo" .. ("x"):rep(20) } do
+    for _, name in ipairs { "nosuch0", "", ("x"):rep(16), "lo" .. ("x"):rep(20), 0x7fffffff } do
       local s, err = net.connect("127.0.0.1", 9, { interface = name })
 
       assert.is_nil(s)

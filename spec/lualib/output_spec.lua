@@ -49,6 +49,19 @@ describe("the output of a tool", function()
     assert.equal('word,length\r\n"a,b",3\r\n"c""",2\r\n', (tools.echo "--format csv a,b 'c\"'"))
   end)
 
+  it("shows values that say themselves in words, and their fields in records", function()
+    local meta = { __tostring = function(value) return value.a .. "/" .. value.b .. "\27" end }
+    local spec = { columns = { "pairs" }, run = function(_, out)
+      out:record { pairs = { setmetatable({ a = 1, b = 2 }, meta), setmetatable({ a = 3, b = 4 }, meta) } }
+    end }
+
+    local _, plain = net.tool.call(spec, { "--format", "plain" })
+    local _, json = net.tool.call(spec, { "--json" })
+
+    assert.equal("1/2\\x1b 3/4\\x1b\n", plain)
+    assert.truthy(json:find('"pairs":[{"a":1,"b":2},{"a":3,"b":4}]', 1, true))
+  end)
+
   it("escapes what could steer a terminal", function()
     local out = tools.echo "\"$(printf 'a\\033[31m\\302\\233x\\342\\200\\256\\377\\177')\""
 

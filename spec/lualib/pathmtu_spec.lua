@@ -29,10 +29,10 @@ describe("the path MTU", function()
   end)
 
   it("refuses misuse and says which", function()
-    assert.matches("#1 to 'path_mtu' %(string expected, got nil", refusal(net.path_mtu))
+    assert.matches("#1 to 'path_mtu' %(string without NUL expected, got nil", refusal(net.path_mtu))
     assert.matches('unknown option "size"', refusal(net.path_mtu, "127.0.0.1", { size = 1 }))
     for field, wrong in pairs { mode = "tcp", timeout = -1, tries = 0, port = 65001, family = "unix",
-      source = 1, interface = 1 } do
+      source = 1, interface = 0 } do
       local message = refusal(net.path_mtu, "127.0.0.1", { [field] = wrong })
       assert.matches(('option "%s"'):format(field), message, 1, true)
     end

@@ -115,16 +115,17 @@ describe("ping", function()
     assert.matches("^EAI_", code("name.invalid"))
     assert.equal("EADDRNOTAVAIL", code("127.0.0.1", { mode = "tcp", source = "203.0.113.9" }))
     assert.equal("ENODEV", code("127.0.0.1", { mode = "tcp", interface = "nope0" }))
+    assert.equal("ENODEV", code("127.0.0.1", { mode = "tcp", interface = 0x7fffffff }))
   end)
 
   it("refuses misuse and says which", function()
-    assert.matches("#1 to 'ping' %(string expected, got nil", refusal(net.ping))
+    assert.matches("#1 to 'ping' %(string without NUL expected, got nil", refusal(net.ping))
     assert.matches("#2 to 'pings' %(table expected", refusal(net.pings, "127.0.0.1", 1))
     assert.matches('unknown option "cuont"', refusal(net.ping, "127.0.0.1", { cuont = 1 }))
     assert.matches('option "count": finite number',
       refusal(net.ping, "127.0.0.1", { count = math.huge, mode = "tcp" }))
     for field, wrong in pairs { count = 0, interval = -1, timeout = "1", size = 65508, ttl = 0, mode = "udp",
-      port = 65536, family = "unix", source = 1, interface = 1 } do
+      port = 65536, family = "unix", source = 1, interface = 0 } do
       local message = refusal(net.ping, "127.0.0.1", { [field] = wrong })
       assert.matches(('option "%s"'):format(field), message, 1, true)
     end
@@ -185,7 +186,7 @@ for _, kind in ipairs { "datagram", "raw" } do
         show("10.9.0.9", { count = 2, interval = 0 })
         show("fd00:9::9", { count = 2, interval = 0, size = 3000 })
         show("10.9.0.9", { size = 0 })
-        show("10.9.0.9", { size = 7, ttl = 3, source = "10.1.0.1", interface = "a1" })
+        show("10.9.0.9", { size = 7, ttl = 3, source = "10.1.0.1", interface = net.interfaces().a1.index })
         show("fd00:9::9", { size = 65507 })]], { raw = raw })
 
       assert.equal("1\techo\t10.9.0.9\t62\t56\n2\techo\t10.9.0.9\t62\t56\n"

@@ -11,6 +11,10 @@ describe("JSON", function()
     { "a\255b", '"a\u{fffd}b"' }, { "\xed\xa0\x80", '"\u{fffd}\u{fffd}\u{fffd}"' },
     { "\xf0\x9f", '"\u{fffd}\u{fffd}"' },
     { { data_b64 = "hi" }, '{"data_b64":"aGk="}' },
+    { { ms = 1.23456789 }, '{"ms":1.235}' }, { { ms = record.null }, '{"ms":null}' },
+    { { rtt_ms = { 1.23456789, record.null, 2 } }, '{"rtt_ms":[1.235,null,2]}' },
+    { { max_ms = 1 / 0, min_ms = 0 / 0 }, '{"max_ms":null,"min_ms":null}' },
+    { { rtt_ms = { a = 1.23456789 }, terms = 1.2345678 }, '{"rtt_ms":{"a":1.23456789},"terms":1.2345678}' },
   }
 
   for index, case in ipairs(cases) do

@@ -90,17 +90,19 @@ describe("a trace", function()
     assert.equal("EAI_ADDRFAMILY", code("127.0.0.1", { family = "inet6" }))
     assert.matches("^EAI_", code("name.invalid"))
     assert.equal("EADDRNOTAVAIL", code("127.0.0.1", { source = "203.0.113.9" }))
-    assert.equal("ENODEV", code("127.0.0.1", { interface = "nope0" }))
+    for _, interface in ipairs { "nope0", 0x7fffffff } do
+      assert.equal("ENODEV", code("127.0.0.1", { interface = interface }))
+    end
     assert.equal("trace", select(2, net.trace("127.0.0.1", { source = "203.0.113.9" })).op)
   end)
 
   it("refuses misuse and says which", function()
-    assert.matches("#1 to 'trace' %(string expected, got nil", refusal(net.trace))
+    assert.matches("#1 to 'trace' %(string without NUL expected, got nil", refusal(net.trace))
     assert.matches("#2 to 'hops' %(table expected", refusal(net.hops, "127.0.0.1", 1))
     assert.matches('unknown option "hops"', refusal(net.trace, "127.0.0.1", { hops = 1 }))
     assert.matches('option "port": at most 65446', refusal(net.trace, "127.0.0.1", { port = 65447 }))
     for field, wrong in pairs { max_hops = 256, first_hop = 0, probes = 11, timeout = -1, size = -1,
-      port = 0, mode = "sctp", family = "unix", source = 1, interface = 1 } do
+      port = 0, mode = "sctp", family = "unix", source = 1, interface = 0 } do
       local message = refusal(net.trace, "127.0.0.1", { [field] = wrong })
       assert.matches(('option "%s"'):format(field), message, 1, true)
     end
