@@ -27,7 +27,8 @@ describe("net.port.count", function()
   end)
 
   it("names the word that is no target, or has too many addresses", function()
-    for text, word in pairs { ["::1 10.0.0.0/33"] = "10.0.0.0/33", ["10.0.0.0/8"] = "10.0.0.0/8", [""] = "" } do
+    local bad = { ["::1 10.0.0.0/33"] = "10.0.0.0/33", ["10.0.0.0/8"] = "10.0.0.0/8", [""] = "" }
+    for text, word in pairs(bad) do
       local none, err = net.port.count(text)
 
       assert.is_nil(none)
