@@ -13,9 +13,10 @@ local TIMEOUT = 30 -- seconds for everything, lookup included
 local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
 
 -- No domain ends in a number: such a host is an address in one of the forms of inet_aton, or a mistake, and
--- is never asked of a name server.
+-- is never asked of a name server. The patterns take time in proportion to the text, however long.
 local function isnumeric(host)
-  local label = host:match "([^.]*)%.?$"
+  host = host:gsub("%.$", "")
+  local label = host:match "^.*%.(.*)$" or host
   return label:match "^%d+$" or label:lower():match "^0x%x*$"
 end
 

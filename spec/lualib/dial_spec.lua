@@ -104,6 +104,18 @@ describe("net.connect", function()
     assert.not_matches("nil\tEAI_NONAME\n$", out)
   end)
 
+  it("refuses a name of any length at once", function()
+    local began = net.now()
+
+    for _, host in ipairs { ("a"):rep(200000) .. ".b", ("a."):rep(100000), ("."):rep(200000) } do
+      local s, err = net.connect(host, 80, { timeout = 1 })
+
+      assert.is_nil(s)
+      assert.equal("EAI_NONAME", err.code)
+    end
+    assert.is_true(net.now() - began < 1)
+  end)
+
   it("says that an empty name is none", function()
     local s, err = net.connect("", 80, { timeout = 5 })
 
