@@ -89,13 +89,13 @@ local function paint(self, style, stream, shown)
   return self.colored[stream] and "\27[" .. style .. "m" .. shown .. "\27[0m" or shown
 end
 
--- A column without any value takes no room.
+-- A column without any value takes no room. Blanks at the end are cut in one pass: a peer may send many.
 local function joined(self, row)
   local parts = {}
   for i, shown in ipairs(row) do
     if self.widths[i] > 0 then parts[#parts + 1] = text.pad(shown, self.widths[i]) end
   end
-  return (table.concat(parts, "  "):gsub(" +$", ""))
+  return table.concat(parts, "  "):match "^.*[^ ]" or ""
 end
 
 local function heading(self)

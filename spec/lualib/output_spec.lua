@@ -55,6 +55,19 @@ describe("the output of a tool", function()
     assert.equal("a\\x1b[31m\\u{9b}x\\u{202e}\\xff\\x7f  14\n", out)
   end)
 
+  it("takes no longer for many blanks than for other bytes", function()
+    local began, many = net.now(), (" "):rep(60000) .. "x"
+    local function run(_, out)
+      out:record { word = many, length = 1 }
+      out:record { word = "", length = 2 }
+    end
+
+    local _, rows = net.tool.call({ columns = { "word", "length" }, run = run }, {})
+
+    assert.equal(many .. "  1\n" .. (" "):rep(60003) .. "2\n", rows)
+    assert.is_true(net.now() - began < 1)
+  end)
+
   it("colors on request, and where it may", function()
     local _, plain = tools.echo "no"
     local _, colored = tools.echo "--color always no"
