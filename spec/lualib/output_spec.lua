@@ -133,6 +133,20 @@ describe("the output of a tool", function()
     assert.equal("other", require("net.core.host").filetype "/dev/null")
   end)
 
+  it("that does not fit into its file is a failure, and leaves the old one", function()
+    local device, _, hints = net.tool.call("inet", { "::1", "--output", "/dev/full" })
+    local file = os.tmpname()
+    assert(io.open(file, "wb")):write("old"):close()
+    local words = "--hosts 10.0.0.0/16 --json --output FILE; echo $?; cat FILE; ls FILE.*"
+    local out, err = netlua.shell("trap '' XFSZ; ulimit -f 64; %s inet " .. words:gsub("FILE", file))
+    os.remove(file)
+
+    assert.equal(1, device)
+    assert.equal("netlua inet: cannot write /dev/full: No space left on device\n", hints)
+    assert.equal("1\nold", out)
+    assert.truthy(err:find("netlua inet: cannot write " .. file .. ": File too large\n", 1, true))
+  end)
+
   it("that has no place to go is a usage error", function()
     local _, err, status = tools.run("inet", "::1", "-o", "/nonexistent/file")
 
