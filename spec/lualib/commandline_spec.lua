@@ -77,6 +77,24 @@ describe("a command line", function()
     end
   end)
 
+  it("refuses a list of targets that is no text, or has a line without end", function()
+    local list = os.tmpname()
+    local file <close> = assert(io.open(list, "wb"))
+    file:write(("one\n%s\n"):format(("a"):rep(70000)))
+    file:flush()
+
+    local _, long, longstatus = netlua.shell("%s hostname -f - <" .. list)
+    file:write "two\0\n"
+    file:flush()
+    local _, binary, status = netlua.shell("%s hostname -f " .. list)
+    os.remove(list)
+
+    assert.truthy(long:find("netlua hostname: cannot read standard input: a line is too long\n", 1, true))
+    assert.equal(2, longstatus)
+    assert.truthy(binary:find("netlua hostname: cannot read " .. list .. ": not text\n", 1, true))
+    assert.equal(2, status)
+  end)
+
   it("reads targets from a file and from standard input, where - is given", function()
     local list = os.tmpname()
     local file <close> = assert(io.open(list, "wb"))
