@@ -192,7 +192,8 @@ local function addfile(list, name)
   if name == "-" then return addinput(list) end
   local file <close>, err = io.open(name, "rb")
   if not file then return nil, "cannot read " .. err end
-  if not file:read(0) and file:seek "end" ~= 0 then return nil, "cannot read " .. name .. ": not a file" end
+  local _, problem = file:read(0)
+  if problem then return nil, "cannot read " .. name .. ": " .. problem end
   return addlines(list, name, file:lines())
 end
 

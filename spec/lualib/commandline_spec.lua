@@ -66,6 +66,7 @@ describe("a command line", function()
       ["-j --format csv"] = "--json and --format contradict each other",
       ["--fields a,,b"] = 'bad fields "a,,b": use target,ms',
       ["-P 0"] = 'bad number "0": use 1 to 10000',
+      ["-f /tmp"] = "cannot read /tmp: Is a directory",
       ["-f /nonexistent/x"] = "cannot read /nonexistent/x: No such file or directory",
     }
     for words, message in pairs(cases) do
@@ -104,10 +105,13 @@ describe("a command line", function()
     local out = tools.echo("-f " .. list)
     local piped = tools.echo("-f - < " .. list)
     local untouched = tools.echo("zero < " .. list)
+    local _, nothing, empty = netlua.shell "true | %s hostname -f /dev/stdin localhost"
     os.remove(list)
 
     assert.equal("one     3\ntwo     3\nthr#ee  6\n", out)
     assert.equal(out, piped)
     assert.equal("zero  4\n", untouched)
+    assert.equal("", nothing)
+    assert.equal(0, empty)
   end)
 end)
