@@ -11,6 +11,7 @@ local function group(word)
     return nil, ('bad group "%s": use 224.1.1.1:5007 or [ff02::1%%eth0]:5007'):format(word)
   end
   target.family = address.version == 4 and "inet" or "inet6"
+  target.host = tostring(address) -- as it stands in what a datagram tells: ff02:0::1 is ff02::1
   return target
 end
 
