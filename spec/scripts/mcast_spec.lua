@@ -149,6 +149,18 @@ describe("mcast groups", function()
     assert.equal(1, found.users)
     assert.truthy(tools.run("mcast", "groups", "-4"):find "lo +224%.7%.7%.7 +1\n")
   end)
+
+  it("knows an interface by name, index and address, and says which there is not", function()
+    local byname = tools.run("mcast", "groups", "-4", "-I", "lo")
+
+    assert.truthy(#byname > 0)
+    assert.equal(byname, (tools.run("mcast", "groups", "-4", "-I", "1")))
+    assert.equal(byname, (tools.run("mcast", "groups", "-4", "-I", "127.0.0.1")))
+    local out, err, status = tools.run("mcast", "groups", "-I", "nosuch")
+    assert.equal("", out)
+    assert.truthy(err:find("netlua mcast: nosuch: ", 1, true))
+    assert.equal(1, status)
+  end)
 end)
 
 describe("mcast probe", function()
