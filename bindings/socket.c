@@ -72,12 +72,21 @@ static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6
 typedef struct settings { /* what an option table says of the sockets to be made; -1: nothing */
   bool nodelay, keepalive, reuseaddr, reuseport, broadcast, v6only, fastopen;
   int rcvbuf, sndbuf, tos, ttl, mode;
+  int index; /* of an interface, which has no name then; 0: none */
   uint32_t max_line, max_read;
   const char *source, *interface; /* live as long as the table */
 } settings;
 
 static int getint (lua_State *L, int arg, const char *field, int low, int high) {
   return (int)nl_fieldint(L, arg, field, low, high, -1);
+}
+
+/* The field "interface", by name or index. */
+static void getinterface (lua_State *L, int arg, settings *o) {
+  bool numbered = lua_istable(L, arg) && lua_getfield(L, arg, "interface") == LUA_TNUMBER;
+  if (lua_istable(L, arg)) lua_pop(L, 1);
+  if (numbered) o->index = (int)nl_fieldint(L, arg, "interface", 1, INT32_MAX, 0);
+  else o->interface = nl_fieldtext(L, arg, "interface");
 }
 
 /* What the dialer goes by is checked here too, before anything is made. */
@@ -97,8 +106,8 @@ static settings getsettings (lua_State *L, int arg, bool serving) {
                 .mode = getint(L, arg, "mode", 0, 0777),
                 .max_line = (uint32_t)nl_fieldint(L, arg, "max_line", 1, NL_MAXLIMIT, NL_MAXLINE),
                 .max_read = (uint32_t)nl_fieldint(L, arg, "max_read", 1, NL_MAXLIMIT, NL_MAXBODY),
-                .source = nl_fieldtext(L, arg, "source"),
-                .interface = nl_fieldtext(L, arg, "interface")};
+                .source = nl_fieldtext(L, arg, "source")};
+  getinterface(L, arg, &o);
   (void)nl_fieldtimeout(L, arg, "timeout", 0);
   (void)nl_fieldint(L, arg, "backlog", 0, 65535, 0);
   (void)nl_fieldbool(L, arg, "strict", false);
@@ -116,10 +125,12 @@ static int setif (bool wanted, int fd, int level, int name, int value) {
   return wanted ? setint(fd, level, name, value) : 0;
 }
 
-/* The kernel would take the first 15 bytes of a longer name. */
-static int setdevice (int fd, const char *name) {
-  if (name == NULL) return 0;
-  socklen_t len = (socklen_t)strlen(name);
+/* The kernel would take the first 15 bytes of a longer name, and any index. */
+static int setdevice (int fd, const settings *o) {
+  char own[IF_NAMESIZE];
+  const char *name = o->index > 0 ? if_indextoname((unsigned)o->index, own) : o->interface;
+  if (name == NULL && o->index == 0) return 0;
+  socklen_t len = name != NULL ? (socklen_t)strlen(name) : 0;
   if (len > 0 && len < IF_NAMESIZE) return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, len);
   errno = ENODEV;
   return -1;
@@ -161,7 +172,7 @@ static int apply (const settings *o, nl_stream *s, int fd, int family, int type)
   if (setif(o->rcvbuf >= 0, fd, SOL_SOCKET, SO_RCVBUF, o->rcvbuf) < 0) return -1;
   if (setif(o->sndbuf >= 0, fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf) < 0) return -1;
   if (o->mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)o->mode) < 0) return -1;
-  if (sethops(fd, family, o) < 0 || setdevice(fd, o->interface) < 0) return -1;
+  if (sethops(fd, family, o) < 0 || setdevice(fd, o) < 0) return -1;
   return setsource(fd, o->source);
 }
 

@@ -193,7 +193,10 @@ end
 
 local function clientoptions(args)
   local kind = args.udp and "dgram" or nil
-  return { timeout = args.timeout, family = args.net.family, source = args.source, type = kind }
+  return {
+    timeout = args.timeout, family = args.net.family, source = args.source, interface = args.interface,
+    type = kind,
+  }
 end
 
 local function dial(args)
@@ -318,6 +321,9 @@ local function check(args)
   if args.keep and not args.listen then return "-k needs -l" end
   if args.code and (args.dash or args.send or args.recv or args.zero) then
     return "-e sends and receives itself: without -, --send, --recv and -z"
+  end
+  if (args.source or args.interface) and (args.listen or args.unix) then
+    return "-s and -I are for a connection to a host"
   end
   if args.zero and args.listen then return "-z and -l contradict each other" end
   if args.keep and args.dash then return "-k does not read standard input" end

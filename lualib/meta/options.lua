@@ -18,8 +18,8 @@
 ---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
 ---@field broadcast? boolean SO_BROADCAST, for type "dgram"; false if absent
 ---@field source? string numeric address of this machine to connect from; the system's choice if absent
----@field interface? string SO_BINDTODEVICE: the name of the interface that packets leave and come in by; any
---- if absent
+---@field interface? string|integer SO_BINDTODEVICE: the name, or the index from 1, of the interface that
+--- packets leave and come in by; any if absent
 ---@field tos? integer IP_TOS or IPV6_TCLASS, 0 to 255: DSCP in the upper six bits; the system's choice if
 --- absent
 ---@field ttl? integer IP_TTL or IPV6_UNICAST_HOPS, 1 to 255: hops that packets may take; the system's choice

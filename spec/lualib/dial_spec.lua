@@ -308,7 +308,8 @@ describe("net.connect", function()
     { "a type that is none", "127.0.0.1", 80, { type = "tcp" } },
     { "a ttl of 0", "127.0.0.1", 80, { ttl = 0 } },
     { "a tos too high", "127.0.0.1", 80, { tos = 256 } },
-    { "an interface that is a number", "127.0.0.1", 80, { interface = 1 } },
+    { "an interface that is a boolean", "127.0.0.1", 80, { interface = false } },
+    { "an index of an interface that is none", "127.0.0.1", 80, { interface = 0 } },
     { "a negative happy_eyeballs", "127.0.0.1", 80, { happy_eyeballs = -1 } },
     { "a happy_eyeballs that is text", "localhost", 80, { happy_eyeballs = "no" } },
     { "a strict that is none", "localhost", 80, { strict = 1 } },
@@ -479,6 +480,8 @@ describe("net.connect to a name with several addresses", function()
     assert(not s and err.code ~= "ECONNREFUSED", err)
     s = assert(net.connect("127.0.0.1", port, { timeout = 5, interface = "lo" }))
     assert(s:getsockopt "SO_BINDTODEVICE" == "lo")
+    s = assert(net.connect("127.0.0.1", port, { timeout = 5, interface = 1 }))
+    assert(s:getsockopt "SO_BINDTODEVICE" == "lo")
   ]])
 end)
 
@@ -501,7 +504,7 @@ describe("the options of net.connect", function()
   end
 
   it("say which interface there is not", function()
-    for _, name in ipairs { "nosuch0", "", ("x"):rep(16), "lo" .. ("x"):rep(20) } do
+    for _, name in ipairs { "nosuch0", "", ("x"):rep(16), "lo" .. ("x"):rep(20), 2147483647 } do
       local s, err = net.connect("127.0.0.1", 9, { interface = name })
 
       assert.is_nil(s)

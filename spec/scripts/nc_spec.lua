@@ -131,6 +131,19 @@ describe("nc to a host", function()
     assert.equal("", heard)
   end)
 
+  it("goes by the interface that it is told, by name or index", function()
+    local server <close> = peer.once(function(s) s:read "a" end)
+    local port = tostring(server.port)
+
+    local _, hints, wrong = tools.run("nc", "-z", "-I", "nosuch0", server.host, port)
+    local _, _, status = tools.run("nc", "-z", "-I", "1", server.host, port)
+    server.task:join(5)
+
+    assert.equal(1, wrong)
+    assert.truthy(hints:find("ENODEV", 1, true))
+    assert.equal(0, status)
+  end)
+
   it("talks over unix sockets", function()
     local path = os.tmpname()
     os.remove(path)
@@ -315,7 +328,7 @@ describe("nc on a command line", function()
     for _, words in ipairs { "", "host", "host 80 90", "host 0", "host 99999", "-k host 80", "-l", "-l 1 2",
       "-lz 0", "-lk 0 -", "-U", "-U a b", "host 80 --send 'a\\q'", "host 80 --send '\\x0'", "host 80 -4 -6",
       "host 80 --recv x",
-      "-l 127.0.0.1:x" } do
+      "-l 127.0.0.1:x", "-l 0 -s 127.0.0.1", "-U /nonexistent/s -I lo" } do
       local out, err, status = netlua.shell("%s nc " .. words:gsub("%%", "%%%%"))
 
       assert.equal(2, status, words)
