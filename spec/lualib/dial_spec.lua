@@ -191,6 +191,7 @@ describe("net.connect", function()
     assert.is_nil(s)
     assert.equal("TIMEOUT", err.code)
     assert.equal("localhost", err.host)
+    assert.equal(port, err.port)
   end)
 
   it("gives up at the deadline around it", function()
