@@ -147,7 +147,7 @@ local BROKEN = { closed = true, reset = true }
 
 -- Sending failed because the connection is broken: what the peer said before can still be read.
 local function lastwords(results, how, err)
-  if how or not BROKEN[err.kind] then return how, err end
+  if how or err.op == "recv" or not BROKEN[err.kind] then return how, err end
   results:receive(LAST)
   return how, err
 end

@@ -73,6 +73,7 @@ describe("nc to a host", function()
     assert.equal(56, status)
     assert.equal("reset", rec["end"])
     assert.equal("ECONNRESET", err.code)
+    assert.is_true(rec.ms < 900) -- and does not wait for more
   end)
 
   it("keeps the record small, and says so", function()
