@@ -256,8 +256,8 @@ end
 
 -- The sender of the first datagram is the peer; with -k all senders are, and nothing is sent.
 local function receiving(s, args, out)
-  local began = net.now()
   while true do
+    local began = net.now()
     local data, address, port = s:recvfrom(PIECE, args.timeout)
     if not data then return out:fail(named(s:getsockname()), address, began) end
     local pipe = newpipe(s, args, out)

@@ -277,6 +277,21 @@ describe("nc -l", function()
     assert.equal("first", tools.bytes(listener.records[1].data_b64))
   end)
 
+  it("times each datagram by itself with -k", function()
+    local listener = listening("-uk", "127.0.0.1:0", "-w", "0.3")
+    local s <close> = assert(net.udp { family = "inet" })
+
+    for _ = 1, 2 do
+      s:sendto("x", "127.0.0.1", listener.port)
+      net.sleep(0.1)
+    end
+    assert(listener.task:join(5))
+
+    assert.equal(28, listener.status)
+    assert.equal(3, #listener.records)
+    assert.is_true(listener.records[1].ts < listener.records[3].ts)
+  end)
+
   it("ends with 28 when nobody comes, with 1 when the port is taken", function()
     local taken <close> = assert(net.listen("127.0.0.1", 0))
 
