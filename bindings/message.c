@@ -19,6 +19,10 @@
 #define DATAGRAM ((size_t)65536) /* default limit of one receive */
 #define CONTROL ((size_t)4096)   /* room for ancillary data; what does not fit is reported */
 
+#ifndef SCM_PIDFD /* younger than the C library */
+#define SCM_PIDFD 4
+#endif
+
 /* ---- which ancillary data comes */
 
 typedef struct switchrow { /* IPv6 sockets carry IPv4 too, so that both are set there */
@@ -282,12 +286,18 @@ typedef struct message {
   } control;
 } message;
 
+/* SCM_RIGHTS holds descriptors that a peer sent, SCM_PIDFD the one of SO_PASSPIDFD. */
+static bool hasdescriptors (const struct cmsghdr *c) {
+  bool kind = c->cmsg_type == SCM_RIGHTS || c->cmsg_type == SCM_PIDFD;
+  return c->cmsg_level == SOL_SOCKET && kind && c->cmsg_len >= CMSG_LEN(0);
+}
+
 /* Nobody asked for descriptors: they are closed before anything else can fail. */
 static int closerights (struct msghdr *m) {
   const unsigned char *end = (const unsigned char *)m->msg_control + m->msg_controllen;
   int closed = 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) continue;
+    if (!hasdescriptors(c)) continue;
     size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (const unsigned char *at = CMSG_DATA(c); n > 0 && end - at >= (ptrdiff_t)sizeof(int); n--, closed++) {
       int fd;

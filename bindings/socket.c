@@ -321,7 +321,6 @@ static bool unbound (int fd) {
 static int connectlater (nl_wait *w, nl_stream *s, int number) {
   if (number == EAGAIN) w->after = RETRY;
   else s->connecting = true;
-  w->progress = 1;
   return NL_AGAIN;
 }
 
@@ -342,7 +341,8 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   int bad = nl_checkaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
   if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "connect", errno, &a);
-  if (s->connecting && w->progress == 0) return nl_errno(L, "connect", EALREADY); /* one that timed out */
+  bool first = !w->woken && !w->poll;
+  if (s->connecting && first) return nl_errno(L, "connect", EALREADY); /* one that timed out */
   int result = nl_connect(s->handle.fd, &a);
   if (result < 0 && errno == EINPROGRESS)
     result = nl_connect(s->handle.fd, &a); /* this host answers at once */

@@ -11,6 +11,7 @@ local function group(word)
     return nil, ('bad group "%s": use 224.1.1.1:5007 or [ff02::1%%eth0]:5007'):format(word)
   end
   target.family = address.version == 4 and "inet" or "inet6"
+  target.host = tostring(address) -- as it stands in what a datagram tells: ff02:0::1 is ff02::1
   return target
 end
 
@@ -135,12 +136,26 @@ local function ipv6groups(list)
   end
 end
 
+-- An interface by name, index or address as its name, which is what the kernel's lists have. name | nil, err
+local function nameof(interface)
+  local s <close>, err = net.udp()
+  if not s then return nil, err end
+  local good, wrong = s:interface(interface)
+  if not good then return nil, wrong end
+  return s:interface()
+end
+
 local function groups(args, out)
-  local list = {}
+  local list, only = {}, nil
+  if args.interface then
+    local err
+    only, err = nameof(args.interface)
+    if not only then return out:fail(tostring(args.interface), err, nil, 1) end
+  end
   if not args.ipv6 then ipv4groups(list) end
   if not args.ipv4 then ipv6groups(list) end
   for _, rec in ipairs(list) do
-    if not args.interface or rec.interface == args.interface then
+    if not only or rec.interface == only then
       rec.target = rec.group
       out:record(rec)
     end

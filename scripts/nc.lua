@@ -147,7 +147,7 @@ local BROKEN = { closed = true, reset = true }
 
 -- Sending failed because the connection is broken: what the peer said before can still be read.
 local function lastwords(results, how, err)
-  if how or not BROKEN[err.kind] then return how, err end
+  if how or err.op == "recv" or not BROKEN[err.kind] then return how, err end
   results:receive(LAST)
   return how, err
 end
@@ -193,7 +193,10 @@ end
 
 local function clientoptions(args)
   local kind = args.udp and "dgram" or nil
-  return { timeout = args.timeout, family = args.net.family, source = args.source, type = kind }
+  return {
+    timeout = args.timeout, family = args.net.family, source = args.source, interface = args.interface,
+    type = kind,
+  }
 end
 
 local function dial(args)
@@ -253,8 +256,8 @@ end
 
 -- The sender of the first datagram is the peer; with -k all senders are, and nothing is sent.
 local function receiving(s, args, out)
-  local began = net.now()
   while true do
+    local began = net.now()
     local data, address, port = s:recvfrom(PIECE, args.timeout)
     if not data then return out:fail(named(s:getsockname()), address, began) end
     local pipe = newpipe(s, args, out)
@@ -318,6 +321,9 @@ local function check(args)
   if args.keep and not args.listen then return "-k needs -l" end
   if args.code and (args.dash or args.send or args.recv or args.zero) then
     return "-e sends and receives itself: without -, --send, --recv and -z"
+  end
+  if (args.source or args.interface) and (args.listen or args.unix) then
+    return "-s and -I are for a connection to a host"
   end
   if args.zero and args.listen then return "-z and -l contradict each other" end
   if args.keep and args.dash then return "-k does not read standard input" end

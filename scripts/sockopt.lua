@@ -32,7 +32,7 @@ function read.boolean(word)
 end
 
 function read.integer(word)
-  local digits = word:find "^0[xX]%x+$" or word:find "^%-?%d+$"
+  local digits = word:find "^0[xX]%x+$" and #word <= 18 or word:find "^%-?%d+$"
   if digits then return math.tointeger(tonumber(word)), "an integer" end
   return word:find "^%u[%u%d_]+$" and net[word] or nil, "an integer"
 end
@@ -96,7 +96,7 @@ local function request(word, known)
   if not option then return nil, ('unknown option "%s": netlua sockopt lists them'):format(name or word) end
   if not value then return { text = option.name, option = option } end
   local reader = read[option.kind]
-  if not reader then return nil, ("%s can only be read"):format(option.name) end
+  if not reader then return nil, ("%s cannot be set here"):format(option.name) end
   local asked, form = reader(value)
   if asked == nil then return nil, ('bad value "%s" for %s: use %s'):format(value, option.name, form) end
   return { text = option.name, option = option, asked = asked, given = true }

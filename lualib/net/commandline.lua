@@ -168,25 +168,33 @@ local function family(args)
   return args.ipv4 and "inet" or args.ipv6 and "inet6" or nil
 end
 
--- One word per line; comments begin with "#".
-local function addlines(list, lines)
+-- One word per line; comments begin with "#". true | nil, message
+local function addlines(list, name, lines)
   for line in lines do
-    line = line:gsub("%s#.*$", ""):gsub("^#.*$", ""):match "^%s*(.-)%s*$"
-    if line ~= "" then list[#list + 1] = line end
+    if line:find("\0", 1, true) then return nil, "cannot read " .. name .. ": not text" end
+    local word = line:gsub("%s#.*$", ""):gsub("^#.*$", ""):match "%S.*"
+    if word then list[#list + 1] = word:match "^.*%S" end
   end
+  return true
 end
 
 -- Standard input is read as any stream is: the other tasks go on.
-local function addfile(list, name)
-  if name == "-" then
-    addlines(list, assert(net.fromfd(0)):lines())
-    return true
+local function addinput(list)
+  local ran, good, message = pcall(addlines, list, "standard input", assert(net.fromfd(0)):lines())
+  if ran then return good, message end
+  if type(good) == "table" and good.code == "TOOBIG" then
+    return nil, "cannot read standard input: a line is too long"
   end
+  error(good, 0)
+end
+
+local function addfile(list, name)
+  if name == "-" then return addinput(list) end
   local file <close>, err = io.open(name, "rb")
   if not file then return nil, "cannot read " .. err end
-  if not file:read(0) and file:seek "end" ~= 0 then return nil, "cannot read " .. name .. ": not a file" end
-  addlines(list, file:lines())
-  return true
+  local _, problem = file:read(0)
+  if problem then return nil, "cannot read " .. name .. ": " .. problem end
+  return addlines(list, name, file:lines())
 end
 
 -- true | nil, message

@@ -13,9 +13,10 @@ local TIMEOUT = 30 -- seconds for everything, lookup included
 local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
 
 -- No domain ends in a number: such a host is an address in one of the forms of inet_aton, or a mistake, and
--- is never asked of a name server.
+-- is never asked of a name server. The patterns take time in proportion to the text, however long.
 local function isnumeric(host)
-  local label = host:match "([^.]*)%.?$"
+  host = host:gsub("%.$", "")
+  local label = host:match "^.*%.(.*)$" or host
   return label:match "^%d+$" or label:lower():match "^0x%x*$"
 end
 
@@ -127,10 +128,10 @@ local function history(attempts, err)
 end
 
 -- The last failure speaks for all; every attempt is in err.attempts.
-local function failure(host, err, attempts)
+local function failure(host, port, err, attempts)
   local all = newerror("connect", err.code, err.message)
   for field, value in pairs(err) do all[field] = value end
-  all.op, all.host, all.attempts = "connect", host, history(attempts, err)
+  all.op, all.host, all.port, all.attempts = "connect", host, tonumber(port), history(attempts, err)
   return all
 end
 
@@ -156,7 +157,7 @@ local function byname(host, port, options, timeout)
   local rest <close> = losers(attempts) -- luacheck: ignore rest
   local left = math.max(timeout - lookup_ms / 1000, 0)
   attempts.winner, err = race(interleave(list), port, options, attempts, left)
-  if not attempts.winner then return nil, failure(host, err, attempts) end
+  if not attempts.winner then return nil, failure(host, port, err, attempts) end
   local s, facts = attempts.winner.stream, attempts.winner.facts
   facts.host, facts.lookup_ms, facts.attempts = host, lookup_ms, history(attempts)
   return s, facts

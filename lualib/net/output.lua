@@ -99,14 +99,14 @@ local function widen(self, row)
   end
 end
 
--- A column without any value takes no room.
+-- A column without any value takes no room. Blanks at the end are cut in one pass: a peer may send many.
 local function joined(self, row)
   local parts = {}
   for i, shown in ipairs(row) do
     local width = i < #row and self.widths[i] or text.width(shown)
     if self.widths[i] > 0 then parts[#parts + 1] = text.pad(shown, width) end
   end
-  return (table.concat(parts, "  "):gsub(" +$", ""))
+  return table.concat(parts, "  "):match "^.*[^ ]" or ""
 end
 
 -- The words above the rows, if there are any.

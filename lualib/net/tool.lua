@@ -155,22 +155,39 @@ local function keeper()
   return function(line) lines[#lines + 1] = line end, lines
 end
 
+-- Ends the file at `path`, and puts it in the place of `name` if all of it was written; else it says why.
+local function settle(file, path, name, lost)
+  local good, message = file:close()
+  lost = lost or not good and message
+  if path == name then return lost end
+  if not lost then
+    good, message = os.rename(path, name)
+    lost = not good and message:sub(#path + 3)
+  end
+  if lost then os.remove(path) end
+  return lost
+end
+
 -- Results go to a file beside the one that is wanted, which takes its place when the tool has ended. What is
--- no file, such as /dev/null, is written to as it is.
+-- no file, such as /dev/null, is written to as it is. An object whose `finish` says what went wrong, if
+-- anything did.
 local function tofile(name, streams)
   if not name then return nil end
   local type = host.filetype(name)
   local path = (type == "file" or not type) and ("%s.%d"):format(name, net.now() * 1e6 // 1) or name
   local file, err = io.open(path, "wb")
-  if not file then return nil, "cannot write " .. err end
+  if not file then return nil, "cannot write " .. name .. err:sub(#path + 1) end
+  local lost
   streams.write = function(line)
-    if not file:write(line) then error("cannot write " .. name, 0) end
+    local good, message = file:write(line)
+    lost = lost or not good and message
   end
   streams.bytes = streams.write
-  return setmetatable({}, { __close = function()
-    file:close()
-    if path ~= name then assert(os.rename(path, name)) end
-  end })
+  local function finish()
+    if io.type(file) == "file" then lost = settle(file, path, name, lost) end
+    return lost
+  end
+  return setmetatable({ finish = finish }, { __close = finish })
 end
 
 -- ---- running
@@ -181,12 +198,17 @@ local function usage(name, message, streams)
 end
 
 local function perform(name, spec, args, streams)
-  local file <close>, message = tofile(args.output, streams) -- luacheck: ignore file
+  local file <close>, message = tofile(args.output, streams)
   if message then return usage(name, message, streams) end
   local out <close> = output.new(name, spec, args, streams)
   local scope <close> = net.scope { timeout = args.deadline }
   local status = spec.run(args, out)
   local final = out:finish()
+  local lost = file and file.finish()
+  if lost then
+    streams.warn(("netlua %s: cannot write %s: %s\n"):format(name, text.escape(args.output), lost))
+    return 1
+  end
   status = math.type(status) == "integer" and status or final
   return status ~= 0 and scope:remaining() <= 0 and 28 or status
 end

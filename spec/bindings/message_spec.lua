@@ -1,3 +1,5 @@
+local connected = require "connected"
+
 local function message(f, ...)
   local ok, text = pcall(f, ...)
   assert.is_false(ok)
@@ -201,6 +203,24 @@ s.sendmsg([b"flood"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [
     assert.equal(3, info.refused_descriptors)
     assert.equal("flood", flood)
     assert.equal(253, more.refused_descriptors)
+    assert.equal(before, open())
+  end)
+
+  it("closes the descriptor of the sending process, too", function()
+    local _ <close>, near, far = connected.pair "dgram"
+    if not far:setsockopt("SO_PASSPIDFD", true) then pending "this kernel has no SO_PASSPIDFD" end
+    local function open()
+      local n = 0
+      for _ in require("lfs").dir "/proc/self/fd" do n = n + 1 end
+      return n
+    end
+    local before = open()
+
+    for _ = 1, 10 do
+      assert(near:send "x")
+      assert.equal("x", (far:recvmsg(10, 5)))
+    end
+
     assert.equal(before, open())
   end)
 

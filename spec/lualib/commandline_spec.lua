@@ -66,6 +66,7 @@ describe("a command line", function()
       ["-j --format csv"] = "--json and --format contradict each other",
       ["--fields a,,b"] = 'bad fields "a,,b": use target,ms',
       ["-P 0"] = 'bad number "0": use 1 to 10000',
+      ["-f /tmp"] = "cannot read /tmp: Is a directory",
       ["-f /nonexistent/x"] = "cannot read /nonexistent/x: No such file or directory",
     }
     for words, message in pairs(cases) do
@@ -77,6 +78,24 @@ describe("a command line", function()
     end
   end)
 
+  it("refuses a list of targets that is no text, or has a line without end", function()
+    local list = os.tmpname()
+    local file <close> = assert(io.open(list, "wb"))
+    file:write(("one\n%s\n"):format(("a"):rep(70000)))
+    file:flush()
+
+    local _, long, longstatus = netlua.shell("%s hostname -f - <" .. list)
+    file:write "two\0\n"
+    file:flush()
+    local _, binary, status = netlua.shell("%s hostname -f " .. list)
+    os.remove(list)
+
+    assert.truthy(long:find("netlua hostname: cannot read standard input: a line is too long\n", 1, true))
+    assert.equal(2, longstatus)
+    assert.truthy(binary:find("netlua hostname: cannot read " .. list .. ": not text\n", 1, true))
+    assert.equal(2, status)
+  end)
+
   it("reads targets from a file and from standard input, where - is given", function()
     local list = os.tmpname()
     local file <close> = assert(io.open(list, "wb"))
@@ -86,10 +105,13 @@ describe("a command line", function()
     local out = tools.echo("-f " .. list)
     local piped = tools.echo("-f - < " .. list)
     local untouched = tools.echo("zero < " .. list)
+    local _, nothing, empty = netlua.shell "true | %s hostname -f /dev/stdin localhost"
     os.remove(list)
 
     assert.equal("one     3\ntwo     3\nthr#ee  6\n", out)
     assert.equal(out, piped)
     assert.equal("zero  4\n", untouched)
+    assert.equal("", nothing)
+    assert.equal(0, empty)
   end)
 end)

@@ -104,6 +104,18 @@ describe("net.connect", function()
     assert.not_matches("nil\tEAI_NONAME\n$", out)
   end)
 
+  it("refuses a name of any length at once", function()
+    local began = net.now()
+
+    for _, host in ipairs { ("a"):rep(200000) .. ".b", ("a."):rep(100000), ("."):rep(200000) } do
+      local s, err = net.connect(host, 80, { timeout = 1 })
+
+      assert.is_nil(s)
+      assert.equal("EAI_NONAME", err.code)
+    end
+    assert.is_true(net.now() - began < 1)
+  end)
+
   it("says that an empty name is none", function()
     local s, err = net.connect("", 80, { timeout = 5 })
 
@@ -166,6 +178,7 @@ describe("net.connect", function()
     assert.equal("connect", err.op)
     assert.equal(host, err.address)
     assert.equal(port, err.port)
+    assert.is_nil(err.partial)
     assert.is_true(err.ms >= 40)
     assert.is_true(net.now() - began < 2)
   end)
@@ -178,6 +191,7 @@ describe("net.connect", function()
     assert.is_nil(s)
     assert.equal("TIMEOUT", err.code)
     assert.equal("localhost", err.host)
+    assert.equal(port, err.port)
   end)
 
   it("gives up at the deadline around it", function()
@@ -298,6 +312,7 @@ describe("net.connect", function()
     { "a tos too high", "127.0.0.1", 80, { tos = 256 } },
     { "an interface that is a fraction", "127.0.0.1", 80, { interface = 1.5 } },
     { "an index that is none", "127.0.0.1", 80, { interface = 0 } },
+    { "an interface that is a boolean", "127.0.0.1", 80, { interface = false } },
     { "a negative happy_eyeballs", "127.0.0.1", 80, { happy_eyeballs = -1 } },
     { "a happy_eyeballs that is text", "localhost", 80, { happy_eyeballs = "no" } },
     { "a strict that is none", "localhost", 80, { strict = 1 } },

@@ -68,6 +68,19 @@ describe("the output of a tool", function()
     assert.equal("a\\x1b[31m\\u{9b}x\\u{202e}\\xff\\x7f  14\n", out)
   end)
 
+  it("takes no longer for many blanks than for other bytes", function()
+    local began, many = net.now(), (" "):rep(60000) .. "x"
+    local function run(_, out)
+      out:record { word = many, length = 1 }
+      out:record { word = "", length = 2 }
+    end
+
+    local _, rows = net.tool.call({ columns = { "word", "length" }, run = run }, {})
+
+    assert.equal(many .. "  1\n" .. (" "):rep(60003) .. "2\n", rows)
+    assert.is_true(net.now() - began < 1)
+  end)
+
   it("colors on request, and where it may", function()
     local _, plain = tools.echo "no"
     local _, colored = tools.echo "--color always no"
@@ -131,6 +144,20 @@ describe("the output of a tool", function()
     assert.truthy(lines:find '"target":"a".*\n.*"target":"old".*\n$')
     assert.equal(0, device)
     assert.equal("other", require("net.core.host").filetype "/dev/null")
+  end)
+
+  it("that does not fit into its file is a failure, and leaves the old one", function()
+    local device, _, hints = net.tool.call("inet", { "::1", "--output", "/dev/full" })
+    local file = os.tmpname()
+    assert(io.open(file, "wb")):write("old"):close()
+    local words = "--hosts 10.0.0.0/16 --json --output FILE; echo $?; cat FILE; ls FILE.*"
+    local out, err = netlua.shell("trap '' XFSZ; ulimit -f 64; %s inet " .. words:gsub("FILE", file))
+    os.remove(file)
+
+    assert.equal(1, device)
+    assert.equal("netlua inet: cannot write /dev/full: No space left on device\n", hints)
+    assert.equal("1\nold", out)
+    assert.truthy(err:find("netlua inet: cannot write " .. file .. ": File too large\n", 1, true))
   end)
 
   it("that has no place to go is a usage error", function()

@@ -1,3 +1,4 @@
+local island = require "island"
 local tools = require "tools"
 
 -- A port that was free a moment ago.
@@ -58,6 +59,29 @@ describe("mcast recv", function()
         { rec.group, rec.port, rec.bytes, rec.ttl, rec.interface })
       assert.truthy(rec.from:find "^127%.0%.0%.1:%d+$")
     end
+  end)
+
+  it("hears an IPv6 group however it is written", function()
+    if not island.possible() then pending "no network namespaces here" end
+    local out, err = island.run [[
+      assert(os.execute("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && "
+        .. "ip addr add fe80::1/64 dev v0 nodad && ip addr add fe80::2/64 dev v1 nodad"))
+      local s = assert(net.udp { family = "inet6" })
+      assert(s:interface "v0")
+      net.spawn(function()
+        while true do
+          s:sendto("x", "ff02::4d4d%v0", 5007)
+          net.sleep(0.02)
+        end
+      end)
+      local to = "[FF02:0:0::4D4d%v1]:5007"
+      local status, rows, hints = net.tool.call("mcast", { "recv", to, "-c", "1", "-w", "5" })
+      print(status, rows, hints)
+      os.exit(0)
+    ]]
+
+    assert.equal("", err)
+    assert.truthy(out:find("^0\t.* > %[ff02::4d4d%%v1%]:5007  1 B"), out)
   end)
 
   it("hears one source only with --from", function()
@@ -124,6 +148,18 @@ describe("mcast groups", function()
     assert.equal("lo", found.interface)
     assert.equal(1, found.users)
     assert.truthy(tools.run("mcast", "groups", "-4"):find "lo +224%.7%.7%.7 +1\n")
+  end)
+
+  it("knows an interface by name, index and address, and says which there is not", function()
+    local byname = tools.run("mcast", "groups", "-4", "-I", "lo")
+
+    assert.truthy(#byname > 0)
+    assert.equal(byname, (tools.run("mcast", "groups", "-4", "-I", "1")))
+    assert.equal(byname, (tools.run("mcast", "groups", "-4", "-I", "127.0.0.1")))
+    local out, err, status = tools.run("mcast", "groups", "-I", "nosuch")
+    assert.equal("", out)
+    assert.truthy(err:find("netlua mcast: nosuch: ", 1, true))
+    assert.equal(1, status)
   end)
 end)
 

@@ -73,6 +73,7 @@ describe("nc to a host", function()
     assert.equal(56, status)
     assert.equal("reset", rec["end"])
     assert.equal("ECONNRESET", err.code)
+    assert.is_true(rec.ms < 900) -- and does not wait for more
   end)
 
   it("keeps the record small, and says so", function()
@@ -129,6 +130,19 @@ describe("nc to a host", function()
     assert.equal(0, status)
     assert.equal(server.address .. "  open\n", out)
     assert.equal("", heard)
+  end)
+
+  it("goes by the interface that it is told, by name or index", function()
+    local server <close> = peer.once(function(s) s:read "a" end)
+    local port = tostring(server.port)
+
+    local _, hints, wrong = tools.run("nc", "-z", "-I", "nosuch0", server.host, port)
+    local _, _, status = tools.run("nc", "-z", "-I", "1", server.host, port)
+    server.task:join(5)
+
+    assert.equal(1, wrong)
+    assert.truthy(hints:find("ENODEV", 1, true))
+    assert.equal(0, status)
   end)
 
   it("talks over unix sockets", function()
@@ -263,6 +277,21 @@ describe("nc -l", function()
     assert.equal("first", tools.bytes(listener.records[1].data_b64))
   end)
 
+  it("times each datagram by itself with -k", function()
+    local listener = listening("-uk", "127.0.0.1:0", "-w", "0.3")
+    local s <close> = assert(net.udp { family = "inet" })
+
+    for _ = 1, 2 do
+      s:sendto("x", "127.0.0.1", listener.port)
+      net.sleep(0.1)
+    end
+    assert(listener.task:join(5))
+
+    assert.equal(28, listener.status)
+    assert.equal(3, #listener.records)
+    assert.is_true(listener.records[1].ts < listener.records[3].ts)
+  end)
+
   it("ends with 28 when nobody comes, with 1 when the port is taken", function()
     local taken <close> = assert(net.listen("127.0.0.1", 0))
 
@@ -315,7 +344,7 @@ describe("nc on a command line", function()
     for _, words in ipairs { "", "host", "host 80 90", "host 0", "host 99999", "-k host 80", "-l", "-l 1 2",
       "-lz 0", "-lk 0 -", "-U", "-U a b", "host 80 --send 'a\\q'", "host 80 --send '\\x0'", "host 80 -4 -6",
       "host 80 --recv x",
-      "-l 127.0.0.1:x" } do
+      "-l 127.0.0.1:x", "-l 0 -s 127.0.0.1", "-U /nonexistent/s -I lo" } do
       local out, err, status = netlua.shell("%s nc " .. words:gsub("%%", "%%%%"))
 
       assert.equal(2, status, words)

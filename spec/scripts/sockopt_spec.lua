@@ -56,7 +56,7 @@ describe("sockopt", function()
   it("ends with 2 for unknown options and for values of another form", function()
     for _, word in ipairs { "nosuch", "nosuch=1", "=1", "SO_SNDBUF=x", "SO_SNDBUF=", "SO_SNDBUF=1.5",
       "TCP_NODELAY=maybe", "SO_LINGER=x", "TCP_KEEPIDLE=5x", "TCP_INFO=1", "IP_ADD_MEMBERSHIP=", "SO_MARK=-1",
-      "SO_SNDBUF=99999999999" } do
+      "SO_SNDBUF=99999999999", "SO_SNDBUF=0x10000000000001000" } do
       local _, err, status = tools.run("sockopt", word)
 
       assert.equal(2, status, word)
