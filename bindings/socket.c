@@ -401,18 +401,12 @@ static int accepttype (int fd) {
   return type;
 }
 
-/* Whether a listener that other programs share, and that may block, has somebody. */
-static bool pending (int fd) {
-  struct pollfd p = {fd, POLLIN, 0};
-  return poll(&p, 1, 0) == 1;
-}
-
 /* l:accept([timeout]) -> stream | nil, err. A client that is gone again is passed over; without
  * descriptors it waits for some, as the connection stays in the backlog. */
 static int listener_accept_try (lua_State *L, nl_wait *w) {
   nl_stream *l = (nl_stream *)w->self;
   if (l->drained && !w->woken && !w->poll) return NL_AGAIN;
-  if (l->blocking && !pending(l->handle.fd)) return NL_AGAIN;
+  if (!nl_ready(l, POLLIN)) return NL_AGAIN;
   nl_stream *s = nl_newstream(L, classof(accepttype(l->handle.fd)));
   for (;;) {
     int fd = accept4(l->handle.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

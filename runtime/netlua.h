@@ -274,6 +274,8 @@ extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
 
 nl_stream *nl_newstream (lua_State *L, const nl_class *class);    /* [-0, +1, m] no descriptor yet */
 void nl_openstream (nl_stream *s, int fd, const nl_layer *layer); /* takes the descriptor */
+/* Whether a call would not block: a descriptor that other programs share stays blocking, and is asked. */
+bool nl_ready (const nl_stream *s, short events);    /* false: errno is EAGAIN; POLLIN or POLLOUT */
 void nl_ownfile (nl_stream *s, const nl_address *a); /* bound to a path: it removes the file on close */
 void nl_releasestream (lua_State *L, void *self);    /* [-0, +0, -] the release of every class of streams */
 /* Reads into `in`, at least `room` bytes of space: > 0, 0 the end, -1 with errno. */

@@ -33,8 +33,7 @@ static int socket_shutdown (nl_stream *s, int how) {
   return shutdown(s->handle.fd, how);
 }
 
-/* A descriptor that is shared with other programs stays blocking: it is asked before. */
-static bool ready (const nl_stream *s, short events) {
+bool nl_ready (const nl_stream *s, short events) {
   struct pollfd p = {s->handle.fd, events, 0};
   if (!s->blocking || poll(&p, 1, 0) != 0) return true;
   errno = EAGAIN;
@@ -42,12 +41,12 @@ static bool ready (const nl_stream *s, short events) {
 }
 
 static ssize_t file_read (nl_stream *s, void *to, size_t room) {
-  return ready(s, POLLIN) ? read(s->handle.fd, to, room) : -1;
+  return nl_ready(s, POLLIN) ? read(s->handle.fd, to, room) : -1;
 }
 
 /* Where there is room at all, PIPE_BUF bytes fit in. */
 static ssize_t file_write (nl_stream *s, struct iovec *v, int n) {
-  if (!ready(s, POLLOUT)) return -1;
+  if (!nl_ready(s, POLLOUT)) return -1;
   if (!s->blocking) return writev(s->handle.fd, v, n);
   return write(s->handle.fd, v->iov_base, v->iov_len < PIPE_BUF ? v->iov_len : PIPE_BUF);
 }

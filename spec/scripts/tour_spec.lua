@@ -157,7 +157,7 @@ describe("netlua tour", function()
     assert.matches("ok 1,000 clients, 3,000 lines sent, 3,000 came back right", flat(run.out))
     assert.matches("2%d connected at a time: this shell allows 64 open files; `ulimit %-n 2096`",
       flat(run.out))
-    assert.equal(nginx and 0 or 1, run.status)
+    assert.equal(nginx and 0 or 1, run.status, run.out)
   end)
 
   it("fails with the package's name where nginx is missing", function()

@@ -9,7 +9,7 @@ if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 -- What is loaded on first touch is loaded now, so that a spec's descriptors and globals are its own.
 local USED = {
   "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool",
-  "port", "is_port_open",
+  "port", "is_port_open", "interfaces", "route", "watch_links", "ping", "trace", "path_mtu", "diagnose",
 }
 for _, name in ipairs(USED) do assert(net[name]) end
 require "net.stream"
