@@ -203,6 +203,119 @@ describe("MAC Address Conversion:", function()
   end)
 end)
 
+describe("Check Port Availability:", function()
+  it("a port elsewhere that is open, and one that is not, each with its reason", function()
+    prints("true\nfalse|ECONNREFUSED|refused\nfalse|TIMEOUT|timeout\nfalse|EAI_NONAME|dns\n", [[
+      local server <close> = assert(net.listen("127.0.0.1", 443))
+      local task = net.spawn(server.serve, server, function() end)
+      print(net.is_port_open("example.com", 443))
+      local function why(...)
+        local open, reason = net.is_port_open(...)
+        print(open, reason.code, reason.kind)
+      end
+      why("example.com", 80)
+      why("172.217.10.9", 443, 0.2)
+      why("not-exist.example.com", 443)
+      task:cancel()
+    ]])
+  end)
+
+  it("both families of a name are asked, and the lookup counts in the timeout", function()
+    prints("true\nfalse|TIMEOUT|true\n", [[
+      local six <close> = assert(net.listen("::1", 8443))
+      local hosts = assert(io.open("/etc/hosts", "a"))
+      hosts:write "127.0.0.1 both.test\n::1 both.test\n"
+      hosts:close()
+      print((net.is_port_open("both.test", 8443)))
+      names.close()
+      local silent = assert(net.udp {})
+      assert(silent:bind("127.0.0.1", 53))
+      local began = net.now()
+      local open, reason = net.is_port_open("slow.example", 443, 0.3)
+      print(open, reason.code, net.now() - began < 1)
+    ]])
+  end)
+
+  it("a port of this host: whether net.listen would have it, and who has it else", function()
+    prints("true\nfalse|EADDRINUSE|true\nfalse|EADDRINUSE\ntrue\n", [[
+      print(net.is_port_available(8080))
+      local server = assert(net.listen(nil, 8080))
+      local available, reason = net.is_port_available(8080)
+      print(available, reason.code, reason.owner.pid ~= nil)
+      server:close()
+      local six = assert(net.listen("::", 8080, { v6only = true })) -- which a look at 0.0.0.0 does not see
+      available, reason = net.is_port_available(8080)
+      print(available, reason.code)
+      six:close()
+      print((net.is_port_available(8080)))
+    ]])
+  end)
+end)
+
+describe("Get Network Interfaces:", function()
+  it("the addresses of this host come from the kernel, not from its name", function()
+    prints("127.0.1.1\ntrue|true|true|nil\n", [[
+      print(net.gethostbyname(net.gethostname()))
+      local own = {}
+      for _, address in ipairs(net.local_addresses()) do own[address] = true end
+      print(own["127.0.0.1"], own["172.217.10.1"], own["2607:f8b0:4006:818::1"], own["127.0.1.1"])
+    ]], "127.0.1.1")
+  end)
+
+  it("each interface with its IPv4 addresses", function()
+    prints("lo: 127.0.0.1/8\neth0: 172.217.10.1/24\n", [[
+      for _, interface in ipairs(net.interfaces()) do
+        for _, a in ipairs(interface.addresses) do
+          if a.family == "inet" then print(("%s: %s/%d"):format(interface.name, a.address, a.prefix)) end
+        end
+      end
+    ]])
+  end)
+
+  it("the one in use towards a target is a question to the routes", function()
+    prints("eth0|172.217.10.1\n", [[
+      local way = assert(net.route "172.217.10.132")
+      print(way.device, way.source)
+    ]])
+  end)
+end)
+
+describe("Troubleshooting: Connection Refused:", function()
+  it("what each cause is called, and that the report has every address", function()
+    prints(table.concat({
+      "ok", "refused", "host-silent", "dns-nxdomain", "net-unreachable", "host-unreachable",
+      "true|half-dual-stack|2", "",
+    }, "\n"), [[
+      local server <close> = assert(net.listen("127.0.0.1", 8080))
+      local task = net.spawn(server.serve, server, function(s) s:read "a" end)
+      assert(os.execute "ip route add unreachable 203.0.113.0/24")
+      local function diagnose_connection(host, port)
+        return assert(net.diagnose(host, { port = port, timeout = 0.3 }))
+      end
+      for _, target in ipairs {
+        { "127.0.0.1", 8080 }, { "localhost", 8081 }, { "172.217.10.9", 80 }, { "not-exist.example.com", 80 },
+        { "198.51.100.1", 80 }, { "203.0.113.1", 80 },
+      } do
+        print(diagnose_connection(target[1], target[2]).verdict)
+      end
+      local hosts = assert(io.open("/etc/hosts", "a"))
+      hosts:write "127.0.0.1 both.test\n::1 both.test\n"
+      hosts:close()
+      local report, attempts = diagnose_connection("both.test", 8080), 0
+      for _, step in ipairs(report.steps) do attempts = attempts + (step.step == "connect" and 1 or 0) end
+      print(report.error.code == "ECONNREFUSED", report.verdict, attempts)
+      task:cancel()
+    ]])
+  end)
+
+  it("the error of a connect alone has a kind, every attempt and an explanation", function()
+    prints("refused|1|true\n", [[
+      local s, err = net.connect("localhost", 8080, { timeout = 2 })
+      print(err.kind, #err.attempts, not s and err:explain():find "nothing listens" ~= nil)
+    ]])
+  end)
+end)
+
 describe("Socket Options:", function()
   it("each is set by level and number, or by name, and can be read back", function()
     local s <close> = assert(net.socket(net.AF_INET, net.SOCK_STREAM))
