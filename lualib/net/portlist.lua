@@ -179,18 +179,19 @@ end
 local ROUNDS = 4
 
 ---A random permutation of 0 to n - 1 as a function: a Feistel network over the next even number of bits,
----which goes on from what lies outside until it comes back inside. It takes no room.
+---which goes on from what lies outside until it comes back inside. It takes no room. Each round multiplies
+---by a factor of its own: with one for all, rounds undo each other where the numbers are small.
 function portlist.permutation(n)
-  local half, keys = 1, {}
+  local half, keys, factors = 1, {}, {}
   while 1 << 2 * half < n do half = half + 1 end
   local mask = (1 << half) - 1
-  for round = 1, ROUNDS do keys[round] = math.random(0) end
+  for round = 1, ROUNDS do keys[round], factors[round] = math.random(0), math.random(0) | 1 end
   return function(index)
     repeat
       local left, right = index >> half, index & mask
       for round = 1, ROUNDS do
-        local mixed = (right ~ keys[round]) * 0x9e3779b97f4a7c15
-        left, right = right, left ~ (mixed >> 29 & mask)
+        local mixed = (right ~ keys[round]) * factors[round]
+        left, right = right, left ~ (mixed >> 32 & mask)
       end
       index = left << half | right
     until index < n
