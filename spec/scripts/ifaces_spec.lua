@@ -52,8 +52,9 @@ describe("ifaces", function()
   it("tells a cable without a peer from one that works", function()
     if not network.possible() then return pending "no veth here" end
 
-    local list = answers(network.CABLE .. "ip link set v1 down", { { "v0", "--fields", "name,up,running" },
-      { "v0" } })
+    local list = answers(network.CABLE .. "ip link set v1 down\n" .. network.LOST, {
+      { "v0", "--fields", "name,up,running" }, { "v0" },
+    })
 
     assert.equal("v0  yes  no\n", list[1][2])
     assert.matches("^v0  UP, no carrier  1500", list[2][2])
