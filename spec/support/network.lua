@@ -23,7 +23,7 @@ ip link set v0 addrgenmode none; ip link set v1 addrgenmode none
 ip link set v0 up; ip link set v1 up
 ]]
 
----Shell commands that wait until the kernel tells that v0 has lost its carrier, which it does in its own time.
+---Shell commands that wait until the kernel tells that v0 has lost its carrier, which takes its own time.
 network.LOST = [[
 for i in $(seq 500); do ip -o link show v0 | grep -q 'state UP' || break; sleep 0.01; done
 ]]
