@@ -126,6 +126,8 @@ void nl_mapaddress (nl_address *a);                            /* IPv4 becomes I
 void nl_unmapaddress (nl_address *a);                          /* and back, where it is one */
 uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
 bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
+unsigned nl_zoneof (const nl_address *a);                    /* the index of its interface, or 0 */
+bool nl_needszone (const nl_address *a);                     /* link-local: says nothing without one */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
 void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
 
@@ -287,8 +289,11 @@ ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +
 
 extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with methods of the bindings */
 
+#define NL_NOZONE "a link-local address needs a zone, as in fe80::1%eth0"
+
 /* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
-int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a);      /* [-0, +0|2, v] */
+int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a); /* [-0, +0|2, v] */
+/* The error of a system call about an address, which says what is wrong with its zone, if that is it. */
 int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a); /* [-0, +2, m] */
 /* The same of what connect(2) and send(2) said; EINVAL for a blackhole route has kind "unreachable". */
 int nl_unsent (lua_State *L, const char *op, int number, const nl_address *to); /* [-0, +2, m] */
