@@ -272,21 +272,35 @@ local function receiving(s, args, out)
   end
 end
 
-local function bound(address, port, args)
-  if not args.udp then return net.listen(address, port) end
-  local s, err = net.udp()
+-- A datagram socket has one address: the first, where a name has several.
+local function udpaddress(args)
+  local family = args.net.family
+  if args.unix then return args.address end
+  if not args.address then return family == "inet6" and "::" or "0.0.0.0" end
+  local list, err = net.getaddrinfo(args.address, nil, { family = family, socktype = "dgram" })
+  return list and list[1].address, err
+end
+
+local function boundudp(args)
+  local address, err = udpaddress(args)
+  if not address then return nil, err end
+  local s, good
+  s, err = net.udp()
   if not s then return nil, err end
-  local good
-  good, err = s:bind(address or (args.net.family == "inet6" and "::" or "0.0.0.0"), port)
+  good, err = s:bind(address, args.port)
   if good then return s end
   s:close()
   return nil, err
 end
 
+local function bound(args)
+  if args.udp then return boundudp(args) end
+  return net.listen(args.address, args.port, { family = not args.unix and args.net.family or nil })
+end
+
 local function server(args, out)
-  local address, port = args.address, args.port
-  local s <close>, err = bound(address, port, args)
-  if not s then return out:fail(named(address or "*", port), err) end
+  local s <close>, err = bound(args)
+  if not s then return out:fail(named(args.address or "*", args.port), err) end
   out:note("listening on " .. named(s:getsockname()))
   return (args.udp and receiving or accepting)(s, args, out)
 end

@@ -277,6 +277,28 @@ describe("nc -l", function()
     assert.equal("first", tools.bytes(listener.records[1].data_b64))
   end)
 
+  -- "not a numeric address", while nc -l took the name.
+  it("takes a name over UDP", function()
+    local listener = listening("-u", "localhost:0", "-4", "-w", "0.3")
+    local s <close> = assert(net.udp())
+
+    assert(s:sendto("first", "127.0.0.1", listener.port))
+    assert(listener.task:join(5))
+
+    assert.equal(5, listener.records[1].received_bytes)
+  end)
+
+  it("says that a name is none, or none of that family, over UDP and TCP", function()
+    for _, option in ipairs { "-lu", "-l" } do
+      for word, family in pairs { ["10.0.0.256:0"] = "-4", ["127.0.0.1:0"] = "-6" } do
+        local records, status = tools.records("nc", option, family, word, "-w", "0.1")
+
+        assert.equal(6, status)
+        assert.equal("dns", records[1].error.kind)
+      end
+    end
+  end)
+
   it("times each datagram by itself with -k", function()
     local listener = listening("-uk", "127.0.0.1:0", "-w", "0.3")
     local s <close> = assert(net.udp { family = "inet" })
