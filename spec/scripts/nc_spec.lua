@@ -216,6 +216,25 @@ describe("nc with datagrams", function()
       assert.equal("ECONNREFUSED", records[1].error.code)
     end
   end)
+
+  -- A datagram of more bytes than --recv named ended it with an error inside.
+  it("takes datagrams whole with --recv", function()
+    local server <close> = assert(net.udp { family = "inet" })
+    assert(server:bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local answering = net.spawn(function()
+      local _, address, from = server:recvfrom(100, 5)
+      return server:sendto("0123456789", address, from)
+    end)
+
+    local records, status = tools.records("nc", "-u", "127.0.0.1", tostring(port), "--send", "?",
+      "--recv", "4", "-w", "5")
+
+    answering:join()
+    assert.equal(0, status)
+    assert.same({ 10, "received" }, { records[1].received_bytes, records[1]["end"] })
+    assert.equal("0123456789", tools.bytes(records[1].data_b64))
+  end)
 end)
 
 describe("nc -l", function()
