@@ -56,6 +56,21 @@ int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a) 
   return n;
 }
 
+int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name) {
+  luaL_pushfail(L);
+  if (number != 0) nl_pusherrno(L, op, number);
+  else nl_pusherror(L, op, "EINVAL", "not a numeric address");
+  lua_getfield(L, arg, name);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, name);
+  const char *value = luaL_tolstring(L, -1, NULL);
+  (void)lua_getfield(L, -3, "message");
+  lua_pushfstring(L, "%s %s: %s", name, value, lua_tostring(L, -1));
+  lua_setfield(L, -5, "message");
+  lua_pop(L, 3); /* the message, the text and the value */
+  return 2;
+}
+
 int nl_domain (int fd) {
   int family = AF_UNSPEC;
   socklen_t len = sizeof family;

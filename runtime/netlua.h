@@ -298,8 +298,10 @@ int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a);
 /* The same of what connect(2) and send(2) said; EINVAL for a blackhole route has kind "unreachable". */
 int nl_unsent (lua_State *L, const char *op, int number, const nl_address *to); /* [-0, +2, m] */
 void nl_blackhole (lua_State *L); /* [-0, +0, m] the kind and message of that, for the error on top */
-int nl_domain (int fd);           /* AF_*, AF_UNSPEC where it is no socket */
-int nl_familyof (nl_stream *s);   /* the same, asked of the kernel once */
+/* What became of a field of the options at arg, which is named with its value; 0: it is no address. */
+int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name); /* [-0, +2, m] */
+int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
+int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */

@@ -53,6 +53,7 @@ end
 -- One address; false if it is a name. The socket of a failed or canceled connect is of no more use.
 local function try(address, port, options, timeout)
   local s, err = check.call("connect", socket.open, address, port, options)
+  if s == nil and not err.host then err.address, err.port = address, tonumber(port) end
   if not s then return s, err end
   local began = task.now()
   local ran, ok

@@ -276,6 +276,18 @@ describe("net.connect", function()
 
     assert.is_nil(s)
     assert.equal("EADDRNOTAVAIL", err.code)
+    assert.equal("192.0.2.1", err.source)
+    local text = "connect 127.0.0.1:9: source 192.0.2.1: address not available (EADDRNOTAVAIL)"
+    assert.equal(text, tostring(err))
+  end)
+
+  -- It said that the address was not available.
+  it("says that a source is no address", function()
+    local s, err = net.connect("127.0.0.1", 9, { source = "bad" })
+
+    assert.is_nil(s)
+    assert.same({ "address", "bad" }, { err.kind, err.source })
+    assert.equal("connect 127.0.0.1:9: source bad: not a numeric address (EINVAL)", tostring(err))
   end)
 
   it("hands the limits to the stream", function()
@@ -511,7 +523,8 @@ describe("the options of net.connect", function()
       local s, err = net.connect("127.0.0.1", 9, { interface = name })
 
       assert.is_nil(s)
-      assert.equal("ENODEV", err.code)
+      assert.same({ "ENODEV", name, "127.0.0.1" }, { err.code, err.interface, err.address })
+      assert.equal(("interface %s: no such device"):format(name), err.message)
     end
   end)
 
