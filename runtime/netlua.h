@@ -210,8 +210,10 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
 int nl_await (lua_State *L, const nl_call *call);           /* [-?, +?, v] the attempt's results */
 int nl_notready (lua_State *L, nl_wait *w, const char *op); /* [-0, +0|2, m] NL_AGAIN, or nil, err */
 void nl_forget (lua_State *L, nl_handle *h);                /* [-0, +0, -] wakes waiters, off the loop */
-void nl_attach (nl_handle *h, int fd);                      /* its descriptor and watches */
-double nl_now (void);                                       /* seconds, CLOCK_MONOTONIC */
+/* Whether it holds what the kernel knows nothing of any more: select and poll count it as readable. */
+void nl_setpending (lua_State *L, nl_handle *h, bool pending); /* [-0, +0, -] */
+void nl_attach (nl_handle *h, int fd);                         /* its descriptor and watches */
+double nl_now (void);                                          /* seconds, CLOCK_MONOTONIC */
 
 /* A job runs in a worker thread and must not touch Lua. Its owner drops it once, whatever became of it:
  * one that still runs is freed by the worker. */
