@@ -406,7 +406,7 @@ static int iface_drop (lua_State *L) {
 /* pending(watch, boolean): whether there are events left, for select */
 static int iface_pending (lua_State *L) {
   watch *w = nl_check(L, 1, &watch_class);
-  w->handle.pending = lua_toboolean(L, 2);
+  nl_setpending(L, &w->handle, lua_toboolean(L, 2));
   return 0;
 }
 

@@ -188,20 +188,9 @@ static int getaddress (lua_State *L, const char *text, nl_address *a) {
   return 0;
 }
 
-static unsigned zoneof (const nl_address *a) {
-  if (a->sa.any.sa_family != AF_INET6) return 0;
-  return ((const struct sockaddr_in6 *)&a->sa.storage)->sin6_scope_id;
-}
-
-static bool needszone (const nl_address *a) {
-  const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa.storage)->sin6_addr;
-  if (a->sa.any.sa_family != AF_INET6) return false;
-  return IN6_IS_ADDR_LINKLOCAL(in6) || IN6_IS_ADDR_MC_LINKLOCAL(in6);
-}
-
 /* The zone names an interface as the option does; connect(2) refuses link-local addresses without either. */
 static int getinterface (lua_State *L, int arg, const char *text, lookup *k) {
-  unsigned zone = zoneof(&k->to);
+  unsigned zone = nl_zoneof(&k->to);
   if (lua_istable(L, arg)) {
     (void)lua_getfield(L, arg, "interface");
     int bad = nl_checkinterface(L, -1, "route", &k->in);
@@ -211,8 +200,8 @@ static int getinterface (lua_State *L, int arg, const char *text, lookup *k) {
     return wrongaddress(L, "EINVAL", text, "zone and interface differ");
   }
   if (zone != 0) k->in.index = zone;
-  if (k->in.index != 0 || !needszone(&k->to)) return 0;
-  return wrongaddress(L, "EINVAL", text, "a link-local address needs a zone, as in fe80::1%eth0");
+  if (k->in.index != 0 || !nl_needszone(&k->to)) return 0;
+  return wrongaddress(L, "EINVAL", text, NL_NOZONE);
 }
 
 /* destination, {source =, interface =, mark =} at 1 and 2. 0, or 2 with nil, err pushed. */
@@ -301,7 +290,7 @@ static int ask (lua_State *L, const lookup *k, int *type) {
 
 /* Whether this machine has the address: without that no packet can leave from it. */
 static bool isown (lua_State *L, const nl_address *a) {
-  lookup k = {.to = *a, .in.index = zoneof(a)};
+  lookup k = {.to = *a, .in.index = nl_zoneof(a)};
   int type;
   lua_pop(L, ask(L, &k, &type));
   return type == RTN_LOCAL;

@@ -75,6 +75,7 @@ typedef struct settings { /* what an option table says of the sockets to be made
   uint32_t max_line, max_read;
   const char *source, *interface; /* live as long as the table */
   unsigned index;                 /* of the interface, where it is no name; or 0 */
+  const char *tried;              /* which of the two was set last, so that its error can name it; or NULL */
 } settings;
 
 static int getint (lua_State *L, int arg, const char *field, int low, int high) {
@@ -137,15 +138,14 @@ static int setdevice (int fd, const settings *o) {
   return -1;
 }
 
+/* errno 0: it is no address. */
 static int setsource (int fd, const char *source) {
   nl_address a;
   const char *problem;
   if (source == NULL) return 0;
-  if (!nl_parseaddress(source, strlen(source), 0, &a, &problem)) {
-    errno = EADDRNOTAVAIL;
-    return -1;
-  }
-  return nl_bind(fd, &a);
+  if (nl_parseaddress(source, strlen(source), 0, &a, &problem)) return nl_bind(fd, &a);
+  errno = 0;
+  return -1;
 }
 
 static int sethops (int fd, int family, const settings *o) {
@@ -157,7 +157,7 @@ static int sethops (int fd, int family, const settings *o) {
 }
 
 /* What the options say of a socket just made; -1 with errno. */
-static int apply (const settings *o, nl_stream *s, int fd, int family, int type) {
+static int apply (settings *o, nl_stream *s, int fd, int family, int type) {
   bool tcp = type == SOCK_STREAM && family != AF_UNIX;
   s->handle.timeout = NL_FOREVER;
   s->max_line = o->max_line;
@@ -173,8 +173,18 @@ static int apply (const settings *o, nl_stream *s, int fd, int family, int type)
   if (setif(o->rcvbuf >= 0, fd, SOL_SOCKET, SO_RCVBUF, o->rcvbuf) < 0) return -1;
   if (setif(o->sndbuf >= 0, fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf) < 0) return -1;
   if (o->mode >= 0 && family == AF_UNIX && fchmod(fd, (mode_t)o->mode) < 0) return -1;
-  if (sethops(fd, family, o) < 0 || setdevice(fd, o) < 0) return -1;
+  if (sethops(fd, family, o) < 0) return -1;
+  o->tried = "interface";
+  if (setdevice(fd, o) < 0) return -1;
+  o->tried = "source";
   return setsource(fd, o->source);
+}
+
+/* The error in errno of a socket that did not take the options at arg. */
+static int unfit (lua_State *L, const char *op, nl_stream *s, int arg, const settings *o) {
+  int number = errno;
+  nl_close(L, &s->handle.base);
+  return o->tried != NULL ? nl_badoption(L, op, number, arg, o->tried) : nl_errno(L, op, number);
 }
 
 /* ---- making sockets */
@@ -207,6 +217,7 @@ static int socket_open (lua_State *L) {
   luaL_checktype(L, 1, LUA_TSTRING);
   const char *host = lua_tolstring(L, 1, &len);
   bool serving = lua_toboolean(L, 4);
+  const char *op = serving ? "listen" : "connect";
   nl_checkoptions(L, 3, serving ? listenoptions : connectoptions);
   if (!nl_isunix(host)) (void)nl_checkport(L, 2);
   settings o = getsettings(L, 3, serving);
@@ -217,17 +228,13 @@ static int socket_open (lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (problem != NULL) return nl_checkaddress(L, 1, serving ? "listen" : "connect", &a);
+  if (problem != NULL) return nl_checkaddress(L, 1, op, &a);
   int family = a.sa.any.sa_family;
-  if (wanted != AF_UNSPEC && wanted != family) {
-    return nl_fail(L, serving ? "listen" : "connect", "EAI_ADDRFAMILY", NULL);
-  }
+  if (wanted != AF_UNSPEC && wanted != family) return nl_fail(L, op, "EAI_ADDRFAMILY", NULL);
   nl_stream *s = opened(L, "socket", family, type, 0);
   if (s == NULL) return 2;
   if (apply(&o, s, s->handle.fd, family, type) == 0) return 1;
-  int number = errno;
-  nl_close(L, &s->handle.base);
-  return nl_errno(L, serving ? "listen" : "connect", number);
+  return unfit(L, op, s, 3, &o);
 }
 
 /* The family that other fields leave no choice in. */
@@ -249,9 +256,7 @@ static int socket_udp (lua_State *L) {
   if (s == NULL) return 2;
   s->loose = wanted == AF_UNSPEC;
   if (apply(&o, s, s->handle.fd, family, SOCK_DGRAM) == 0) return 1;
-  int number = errno;
-  nl_close(L, &s->handle.base);
-  return nl_errno(L, "udp", number);
+  return unfit(L, "udp", s, 1, &o);
 }
 
 /* pair([type]) -> a, b | nil, err */

@@ -112,6 +112,17 @@ bool nl_samehost (const nl_address *a, const nl_address *b) {
   return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
 }
 
+unsigned nl_zoneof (const nl_address *a) {
+  if (a->sa.any.sa_family != AF_INET6) return 0;
+  return ((const struct sockaddr_in6 *)&a->sa.storage)->sin6_scope_id;
+}
+
+bool nl_needszone (const nl_address *a) {
+  const struct in6_addr *in6 = &((const struct sockaddr_in6 *)&a->sa.storage)->sin6_addr;
+  if (a->sa.any.sa_family != AF_INET6) return false;
+  return IN6_IS_ADDR_LINKLOCAL(in6) || IN6_IS_ADDR_MC_LINKLOCAL(in6);
+}
+
 void nl_mapaddress (nl_address *a) {
   struct sockaddr_in from = *in4(a);
   struct sockaddr_in6 *to = in6(a);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <string.h>
@@ -37,10 +38,37 @@ int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   return n;
 }
 
+/* The kernel has several words for a zone that is missing or that is none, and none of them says so. */
+static void setzonemessage (lua_State *L, int number, const nl_address *a) {
+  char name[IF_NAMESIZE];
+  unsigned zone = nl_zoneof(a);
+  if (number != EINVAL && number != EADDRNOTAVAIL && number != ENETUNREACH && number != ENODEV) return;
+  if (!nl_needszone(a) || (zone != 0 && if_indextoname(zone, name) != NULL)) return;
+  if (zone == 0) lua_pushliteral(L, NL_NOZONE);
+  else lua_pushfstring(L, "the zone names interface %I, and there is none", (LUAI_UACINT)zone);
+  lua_setfield(L, -2, "message");
+}
+
 int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a) {
   int n = nl_errno(L, op, number);
   nl_erroraddress(L, a);
+  setzonemessage(L, number, a);
   return n;
+}
+
+int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name) {
+  luaL_pushfail(L);
+  if (number != 0) nl_pusherrno(L, op, number);
+  else nl_pusherror(L, op, "EINVAL", "not a numeric address");
+  lua_getfield(L, arg, name);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, name);
+  const char *value = luaL_tolstring(L, -1, NULL);
+  (void)lua_getfield(L, -3, "message");
+  lua_pushfstring(L, "%s %s: %s", name, value, lua_tostring(L, -1));
+  lua_setfield(L, -5, "message");
+  lua_pop(L, 3); /* the message, the text and the value */
+  return 2;
 }
 
 int nl_domain (int fd) {

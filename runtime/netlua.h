@@ -126,6 +126,8 @@ void nl_mapaddress (nl_address *a);                            /* IPv4 becomes I
 void nl_unmapaddress (nl_address *a);                          /* and back, where it is one */
 uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
 bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
+unsigned nl_zoneof (const nl_address *a);                    /* the index of its interface, or 0 */
+bool nl_needszone (const nl_address *a);                     /* link-local: says nothing without one */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
 void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
 
@@ -208,8 +210,10 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
 int nl_await (lua_State *L, const nl_call *call);           /* [-?, +?, v] the attempt's results */
 int nl_notready (lua_State *L, nl_wait *w, const char *op); /* [-0, +0|2, m] NL_AGAIN, or nil, err */
 void nl_forget (lua_State *L, nl_handle *h);                /* [-0, +0, -] wakes waiters, off the loop */
-void nl_attach (nl_handle *h, int fd);                      /* its descriptor and watches */
-double nl_now (void);                                       /* seconds, CLOCK_MONOTONIC */
+/* Whether it holds what the kernel knows nothing of any more: select and poll count it as readable. */
+void nl_setpending (lua_State *L, nl_handle *h, bool pending); /* [-0, +0, -] */
+void nl_attach (nl_handle *h, int fd);                         /* its descriptor and watches */
+double nl_now (void);                                          /* seconds, CLOCK_MONOTONIC */
 
 /* A job runs in a worker thread and must not touch Lua. Its owner drops it once, whatever became of it:
  * one that still runs is freed by the worker. */
@@ -287,14 +291,19 @@ ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +
 
 extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with methods of the bindings */
 
+#define NL_NOZONE "a link-local address needs a zone, as in fe80::1%eth0"
+
 /* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
-int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a);      /* [-0, +0|2, v] */
+int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a); /* [-0, +0|2, v] */
+/* The error of a system call about an address, which says what is wrong with its zone, if that is it. */
 int nl_failedat (lua_State *L, const char *op, int number, const nl_address *a); /* [-0, +2, m] */
 /* The same of what connect(2) and send(2) said; EINVAL for a blackhole route has kind "unreachable". */
 int nl_unsent (lua_State *L, const char *op, int number, const nl_address *to); /* [-0, +2, m] */
 void nl_blackhole (lua_State *L); /* [-0, +0, m] the kind and message of that, for the error on top */
-int nl_domain (int fd);           /* AF_*, AF_UNSPEC where it is no socket */
-int nl_familyof (nl_stream *s);   /* the same, asked of the kernel once */
+/* What became of a field of the options at arg, which is named with its value; 0: it is no address. */
+int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name); /* [-0, +2, m] */
+int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
+int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */

@@ -28,11 +28,14 @@ static void setboolean (lua_State *L, const char *name, bool b) {
 typedef struct field { /* of struct tcp_info */
   const char *name;
   size_t offset, size;
-  double unit; /* divides into seconds; 0: a count */
+  double unit;   /* divides into seconds; 0: a count */
+  uint64_t none; /* what stands for "not known" or "no limit"; 0: nothing does */
 } field;
 
 #define F(name, unit)                                                                                        \
-  { #name, offsetof(struct tcp_info, tcpi_##name), sizeof(((struct tcp_info *)0)->tcpi_##name), unit }
+  { #name, offsetof(struct tcp_info, tcpi_##name), sizeof(((struct tcp_info *)0)->tcpi_##name), unit, 0 }
+#define OPEN(name, unit, none)                                                                               \
+  { #name, offsetof(struct tcp_info, tcpi_##name), sizeof(((struct tcp_info *)0)->tcpi_##name), unit, none }
 
 static const field fields[] = {F(ca_state, 0),
                                F(retransmits, 0),
@@ -60,14 +63,14 @@ static const field fields[] = {F(ca_state, 0),
                                F(rcv_rtt, 1e6),
                                F(rcv_space, 0),
                                F(total_retrans, 0),
-                               F(pacing_rate, 0),
-                               F(max_pacing_rate, 0),
+                               OPEN(pacing_rate, 0, UINT64_MAX),
+                               OPEN(max_pacing_rate, 0, UINT64_MAX),
                                F(bytes_acked, 0),
                                F(bytes_received, 0),
                                F(segs_out, 0),
                                F(segs_in, 0),
                                F(notsent_bytes, 0),
-                               F(min_rtt, 1e6),
+                               OPEN(min_rtt, 1e6, UINT32_MAX),
                                F(data_segs_in, 0),
                                F(data_segs_out, 0),
                                F(delivery_rate, 0),
@@ -116,8 +119,10 @@ static void pushinfo (lua_State *L, const char *bytes, size_t len) {
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     const field *f = &fields[i];
     if (f->offset + f->size > len) continue;
-    if (f->unit == 0) setinteger(L, f->name, (lua_Integer)number(bytes, f));
-    else setnumber(L, f->name, (double)number(bytes, f) / f->unit);
+    uint64_t value = number(bytes, f);
+    if (f->none != 0 && value == f->none) continue;
+    if (f->unit == 0) setinteger(L, f->name, (lua_Integer)value);
+    else setnumber(L, f->name, (double)value / f->unit);
   }
 }
 

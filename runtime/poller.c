@@ -217,6 +217,11 @@ void nl_tellpollers (lua_State *L, int fd) {
   }
 }
 
+void nl_setpending (lua_State *L, nl_handle *h, bool pending) {
+  h->pending = pending;
+  if (pending && h->polled) nl_tellpollers(L, h->fd);
+}
+
 void nl_leavepollers (lua_State *L, int fd) {
   nl_runtime *rt = nl_rt(L);
   nl_member key = {.fd = fd};

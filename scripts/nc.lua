@@ -4,6 +4,7 @@ local PIECE = 65536
 local KEPT = 65536 -- received bytes that a record holds
 local LAST = 1 -- seconds for what a broken connection still holds
 local DATAGRAM = 8192 -- bytes of standard input in one
+local WHOLE = 1 << 24 -- room for any datagram: those of unix sockets may be larger than those of UDP
 local SILENCE = 1 -- seconds that a probe of a UDP port waits
 
 -- ---- what goes out
@@ -108,11 +109,18 @@ local function early(pipe)
   return { code = "EOF", kind = "closed", op = "recv", message = message }
 end
 
+-- How much to ask for. A datagram is taken whole: what is left of it would be lost.
+local function piece(pipe)
+  local wanted = pipe.args.recv
+  if pipe.args.udp then return WHOLE end
+  return wanted and math.min(wanted - pipe.received, PIECE) or PIECE
+end
+
 -- What comes, to the end: "eof", "received" | nil, err
 local function inward(pipe)
   local wanted = pipe.args.recv
   while not wanted or pipe.received < wanted do
-    local data, err = patiently(pipe, wanted and math.min(wanted - pipe.received, PIECE) or PIECE)
+    local data, err = patiently(pipe, piece(pipe))
     if err then return nil, err end
     if not data then
       if wanted then return nil, early(pipe) end
@@ -258,7 +266,7 @@ end
 local function receiving(s, args, out)
   while true do
     local began = net.now()
-    local data, address, port = s:recvfrom(PIECE, args.timeout)
+    local data, address, port = s:recvfrom(WHOLE, args.timeout)
     if not data then return out:fail(named(s:getsockname()), address, began) end
     local pipe = newpipe(s, args, out)
     pipe.received = #data
@@ -272,21 +280,35 @@ local function receiving(s, args, out)
   end
 end
 
-local function bound(address, port, args)
-  if not args.udp then return net.listen(address, port) end
-  local s, err = net.udp()
+-- A datagram socket has one address: the first, where a name has several.
+local function udpaddress(args)
+  local family = args.net.family
+  if args.unix then return args.address end
+  if not args.address then return family == "inet6" and "::" or "0.0.0.0" end
+  local list, err = net.getaddrinfo(args.address, nil, { family = family, socktype = "dgram" })
+  return list and list[1].address, err
+end
+
+local function boundudp(args)
+  local address, err = udpaddress(args)
+  if not address then return nil, err end
+  local s, good
+  s, err = net.udp()
   if not s then return nil, err end
-  local good
-  good, err = s:bind(address or (args.net.family == "inet6" and "::" or "0.0.0.0"), port)
+  good, err = s:bind(address, args.port)
   if good then return s end
   s:close()
   return nil, err
 end
 
+local function bound(args)
+  if args.udp then return boundudp(args) end
+  return net.listen(args.address, args.port, { family = not args.unix and args.net.family or nil })
+end
+
 local function server(args, out)
-  local address, port = args.address, args.port
-  local s <close>, err = bound(address, port, args)
-  if not s then return out:fail(named(address or "*", port), err) end
+  local s <close>, err = bound(args)
+  if not s then return out:fail(named(args.address or "*", args.port), err) end
   out:note("listening on " .. named(s:getsockname()))
   return (args.udp and receiving or accepting)(s, args, out)
 end
@@ -363,7 +385,8 @@ return {
     parser:flag "-z --zero":description "Connect, and send nothing: is it open?"
     parser:flag "-C --crlf":description "Send CRLF for each line end."
     parser:flag "--hex":description "Show what goes (>) and comes (<) in hexadecimal."
-    parser:option "--recv":argname "N":convert(net.tool.size):description "End after so many bytes: 10, 64k."
+    parser:option "--recv":argname "N":convert(net.tool.size)
+      :description "End after so many bytes: 10, 64k. Datagrams are taken whole."
     parser:option "--send":argname "DATA":convert(unescape)
       :description "Send this: \\n \\r \\t \\0 \\\\ \\xHH."
     parser:option "-e":argname "LUA":target "code":convert(code)

@@ -15,6 +15,8 @@
 ---@field address? string the address it was about
 ---@field host? string the name it was about
 ---@field port? integer
+---@field source? string the option of that name, where it is what was wrong
+---@field interface? string|integer the option or argument of that name, where it is what was wrong
 ---@field partial? string|integer what came before the failure, of a read; how many bytes left, of a write
 ---@field owner? {pid: integer?, command: string?, address: string} who holds the port, of
 --- net.is_port_available

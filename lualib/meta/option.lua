@@ -53,7 +53,9 @@ local stream = {}
 ---@field rtt number smoothed round trip time in seconds; so are rttvar, min_rtt, rcv_rtt, rto, ato,
 --- last_data_sent, last_data_recv, last_ack_recv, busy_time, rwnd_limited and sndbuf_limited
 ---@field timestamps boolean like sack, ecn and window_scaling: negotiated
----@field snd_cwnd integer like all others a count, or bytes; a field that this kernel does not have is absent
+---@field snd_cwnd integer like all others a count, or bytes; a field that this kernel does not have is
+--- absent, and so is min_rtt until it was measured, and pacing_rate and max_pacing_rate where nothing limits
+--- them
 
 ---Tells what the kernel knows of a TCP connection: state, times, windows, counters.
 ---@return net.tcpinfo? info

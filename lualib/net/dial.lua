@@ -10,6 +10,7 @@ local check = require "net.check"
 local dial = {}
 
 local TIMEOUT = 30 -- seconds for everything, lookup included
+local TRIES = 16 -- ports that the first address of a list may choose, where they are taken at another
 local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
 
 -- No domain ends in a number: such a host is an address in one of the forms of inet_aton, or a mistake, and
@@ -52,6 +53,7 @@ end
 -- One address; false if it is a name. The socket of a failed or canceled connect is of no more use.
 local function try(address, port, options, timeout)
   local s, err = check.call("connect", socket.open, address, port, options)
+  if s == nil and not err.host then err.address, err.port = address, tonumber(port) end
   if not s then return s, err end
   local began = task.now()
   local ran, ok
@@ -207,6 +209,7 @@ end
 
 local function listenon(address, port, options)
   local s, err = check.call("listen", socket.open, address, port, options, true)
+  if s == nil and not err.host then err.address, err.port = address, tonumber(port) end
   if not s then return s, err end
   local ok
   ok, err = bind(s, address, port, options)
@@ -225,22 +228,42 @@ local function onany(port, options)
   return listenon("0.0.0.0", port, options)
 end
 
--- Every address of a list, all on the same port: the first one chooses where that is 0.
-local function onlist(addresses, port, options)
-  if #addresses == 0 then check.bad("listen", 1, "address, or a list of them,", "an empty list") end
+local function closeall(list)
+  for _, s in ipairs(list) do s:close() end
+end
+
+-- A listener for each address, all on the same port: the first one chooses where that is 0. Where one fails:
+-- nil, err, those that were open.
+local function together(addresses, port, options)
   local listeners = {}
   for index, address in ipairs(addresses) do
     local s, err = listenon(address, port, options)
-    if s == false then err = newerror("listen", "EAI_NONAME", "not a numeric address") end
-    if not s then
-      for _, other in ipairs(listeners) do other:close() end
-      return nil, err
+    if s == false then
+      err = newerror("listen", "EAI_NONAME", "not a numeric address")
+      err.host, err.port = address, tonumber(port)
     end
+    if not s then return nil, err, listeners end
     listeners[index] = s
-    if tonumber(port) == 0 then port = select(2, s:getsockname()) end
+    if tonumber(port) == 0 then port = select(2, s:getsockname()) or port end
   end
-  if #listeners == 1 then return listeners[1] end
-  return require("net.listeners").new(listeners)
+  return listeners
+end
+
+-- The port that the first address chose may be taken at another. It stays open there until the end, so that
+-- the next choice is a new one.
+local function onlist(addresses, port, options)
+  if #addresses == 0 then check.bad("listen", 1, "address, or a list of them,", "an empty list") end
+  local taken <close> = setmetatable({}, { __close = closeall })
+  for count = 1, TRIES do
+    local listeners, err, rest = together(addresses, port, options)
+    if listeners and #listeners == 1 then return listeners[1] end
+    if listeners then return require("net.listeners").new(listeners) end
+    local first = table.remove(rest, 1)
+    taken[count] = first
+    closeall(rest)
+    local again = first and err.code == "EADDRINUSE" and tonumber(port) == 0 and count < TRIES
+    if not again then return nil, err end
+  end
 end
 
 local function addressesof(list)
@@ -253,7 +276,7 @@ local function addressesof(list)
 end
 
 ---Listens for streams. Without a host it takes IPv4 and IPv6 connections on every interface; a name with
----several addresses, or a list of addresses, is listened on at all of them.
+---several addresses, or a list of addresses, is listened on at all of them, on one port.
 ---@async
 ---@param host? string|string[] numeric address, name, "unix:/path" or "unix:@abstract", or a list of numeric
 --- addresses; nil: any
@@ -274,7 +297,10 @@ function dial.listen(host, port, options)
   if s ~= false then return s, err end
   local list
   list, err = lookup(host, options)
-  if not list then return nil, err end
+  if not list then
+    err.op, err.port = "listen", tonumber(port)
+    return nil, err
+  end
   return onlist(addressesof(list), port, options)
 end
 

@@ -9,6 +9,8 @@ local shared = require "net.stream"
 local BACKOFF = 0.05 -- seconds
 
 ---Several listeners as one. net.listen makes them of a list of addresses and of a name that has several.
+---It has no descriptor of its own: net.select and net.poll take the listeners in `list`, each ready when it
+---has a connection.
 ---@class net.listeners
 ---@field list net.listener[] one for each address
 local listeners = {}

@@ -100,11 +100,18 @@ local function nameof(interface)
   return links and links[1] and links[1].name or ("%d"):format(interface)
 end
 
+local function bindtodevice(s, interface)
+  local ok, err = s:setsockopt("SO_BINDTODEVICE", nameof(interface))
+  if ok then return ok end
+  err.interface, err.message = interface, ("interface %s: %s"):format(interface, err.message)
+  return nil, err
+end
+
 -- Source, interface and the rest of the options, on a socket just made.
 local function setup(s, op, address, options)
   local v6 = probe.familyof(address) == "inet6"
   local ok, err = true, nil
-  if options.interface then ok, err = s:setsockopt("SO_BINDTODEVICE", nameof(options.interface)) end
+  if options.interface then ok, err = bindtodevice(s, options.interface) end
   if ok and options.source then ok, err = s:bind(options.source, 0) end
   if ok and options.whole then
     -- Never in fragments, and as large as the interface takes: what is known of the path does not count.

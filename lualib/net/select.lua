@@ -28,7 +28,8 @@ end
 
 ---Waits until one of many objects can be used, as select(2) does, without its limit of 1024. What has
 ---buffered bytes is readable at once; an object that failed or whose peer is gone is ready in each list it is
----in. A stream that reads ahead makes `select` right for it, but a task per stream is shorter.
+---in. Several listeners that are one, as net.listen makes of a name, are waited for by the entries of their
+---`list`. A stream that reads ahead makes `select` right for it, but a task per stream is shorter.
 ---@async
 ---@param readers? (net.handle|integer)[] objects, or descriptor numbers that something else owns; nil: none
 ---@param writers? (net.handle|integer)[] ready when they take data; a connecting stream when that is decided

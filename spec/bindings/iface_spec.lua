@@ -235,3 +235,17 @@ ip addr add fd00::9/48 dev v0 nodad valid_lft 1000 preferred_lft 500]]).v0
     assert.equal(0, status)
   end)
 end)
+
+describe("events that a watch holds", function()
+  -- It went on waiting where another task read one of two events that had come as one message.
+  it("wake who waits for it in net.select", function()
+    local core = require "net.core.iface"
+    local watch <close> = assert(core.open())
+    local waiting = net.spawn(net.select, { watch }, nil, nil, 0.5)
+    net.sleep(0)
+
+    core.pending(watch, true)
+
+    assert.same({ watch }, assert(waiting:join()))
+  end)
+end)

@@ -276,6 +276,18 @@ describe("net.connect", function()
 
     assert.is_nil(s)
     assert.equal("EADDRNOTAVAIL", err.code)
+    assert.equal("192.0.2.1", err.source)
+    local text = "connect 127.0.0.1:9: source 192.0.2.1: address not available (EADDRNOTAVAIL)"
+    assert.equal(text, tostring(err))
+  end)
+
+  -- It said that the address was not available.
+  it("says that a source is no address", function()
+    local s, err = net.connect("127.0.0.1", 9, { source = "bad" })
+
+    assert.is_nil(s)
+    assert.same({ "address", "bad" }, { err.kind, err.source })
+    assert.equal("connect 127.0.0.1:9: source bad: not a numeric address (EINVAL)", tostring(err))
   end)
 
   it("hands the limits to the stream", function()
@@ -511,7 +523,8 @@ describe("the options of net.connect", function()
       local s, err = net.connect("127.0.0.1", 9, { interface = name })
 
       assert.is_nil(s)
-      assert.equal("ENODEV", err.code)
+      assert.same({ "ENODEV", name, "127.0.0.1" }, { err.code, err.interface, err.address })
+      assert.equal(("interface %s: no such device"):format(name), err.message)
     end
   end)
 
@@ -644,6 +657,42 @@ describe("net.listen", function()
       collectgarbage()
     end)
   end
+
+  -- The first address chose a port that was taken at the second, and that was final.
+  it("chooses a port that is free at every address", function()
+    local range = "echo 40000 40007 >/proc/sys/net/ipv4/ip_local_port_range"
+    local out, err = isolated("ip link set lo up; " .. range, [[
+      local held = {}
+      for port = 40000, 40006 do held[#held + 1] = assert(net.listen("127.0.0.2", port)) end
+      local server <close> = assert(net.listen({ "127.0.0.1", "127.0.0.2" }, 0))
+      for _, listener in ipairs(server.list) do print(listener:getsockname()) end
+      local _, failure = net.listen({ "127.0.0.1", "127.0.0.2" }, 0)
+      print(failure.op, failure.code)
+      print(#assert(net.port.sockets { protocol = "tcp", listen = true }))
+    ]])
+
+    assert.equal("", err)
+    assert.equal("127.0.0.1\t40007\n127.0.0.2\t40007\nlisten\tEADDRINUSE\n9\n", out)
+  end)
+
+  -- Some errors spoke of getaddrinfo or of no address at all.
+  it("says which address of a list, or which name, it could not have", function()
+    local taken <close> = assert(net.listen("127.0.0.2", 0))
+    local _, port = taken:getsockname()
+    local cases = {
+      { { "127.0.0.1", "127.0.0.2" }, "127.0.0.2", "EADDRINUSE" },
+      { { "127.0.0.1", "nowhere" }, "nowhere", "EAI_NONAME" },
+      { { "127.0.0.1", "::1" }, "::1", "EAI_ADDRFAMILY" },
+      { "10.0.0.256", "10.0.0.256", "EAI_NONAME" },
+    }
+    for _, case in ipairs(cases) do
+      local s, err = net.listen(case[1], port, { family = "inet" })
+
+      assert.is_nil(s)
+      assert.same({ "listen", port, case[3] }, { err.op, err.port, err.code })
+      assert.equal(case[2], err.address or err.host)
+    end
+  end)
 
   it("leaves nothing behind when it fails", function()
     local server <close> = assert(net.listen("127.0.0.1", 0))

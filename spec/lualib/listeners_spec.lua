@@ -44,6 +44,19 @@ describe("a listener on several addresses", function()
     assert.same({ s:getsockname() }, { client:getpeername() })
   end)
 
+  it("is waited for in net.select and net.poll by the listeners in its list", function()
+    local server <close>, port = open()
+    local s <close> = assert(net.connect(ADDRESSES[2], port, { timeout = 5 })) -- luacheck: ignore s
+
+    local ready, polled = assert(net.select(server.list, nil, nil, 5)), assert(net.poll(server.list, 5))
+
+    assert.same({ server.list[2] }, ready)
+    assert.equal(server.list[2], polled[1][1])
+    local ok, message = pcall(net.select, { server })
+    assert.is_false(ok)
+    assert.matches("net%.listeners", message)
+  end)
+
   it("takes who is there already at timeout 0", function()
     local server <close>, port = open()
     local s <close> = assert(net.connect(ADDRESSES[2], port, { timeout = 5 }))

@@ -82,3 +82,50 @@ describe("a datagram socket of ICMP", function()
     assert.equal("3008\tnil\n3008\tnil\n", out)
   end)
 end)
+
+-- The kernel said EINVAL, EADDRNOTAVAIL, ENETUNREACH or ENODEV, and left it to the reader to think of zones.
+describe("an error about a link-local address", function()
+  local SCRIPT = [[
+    local address = %q
+    local function say(ok, err) print(ok and "done" or tostring(err)) end
+    local function udp() return assert(net.udp()) end
+    say(net.connect(address, 9, { timeout = 2 }))
+    say(udp():connect(address, 9))
+    say(udp():bind(address, 9))
+    say(udp():sendto("x", address, 9))
+    say(udp():sendmsg("x", { address = address, port = 9 }))
+    say(net.listen(address, 9))
+  ]]
+
+  -- What each call says of that address on a machine with nothing but loopback.
+  local function said(address)
+    local out = island.run(SCRIPT:format(address))
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(6, #lines, out)
+    return lines
+  end
+
+  it("says that a zone is missing", function()
+    if not island.possible() then return pending "no namespaces here" end
+
+    for _, line in ipairs(said "fe80::1") do
+      local message = "%[fe80::1%]:9: a link%-local address needs a zone, as in fe80::1%%eth0 %(E%u+%)$"
+      assert.matches(message, line)
+    end
+  end)
+
+  it("names a zone that is no interface", function()
+    if not island.possible() then return pending "no namespaces here" end
+
+    for _, line in ipairs(said "fe80::1%99") do
+      assert.matches("%[fe80::1%%99%]:9: the zone names interface 99, and there is none %(E%u+%)$", line)
+    end
+  end)
+
+  it("is not about the zone where that is one", function()
+    if not island.possible() then return pending "no namespaces here" end
+
+    for _, line in ipairs(said "fe80::1%lo") do assert.not_matches("zone", line) end
+  end)
+end)

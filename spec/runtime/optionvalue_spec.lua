@@ -47,6 +47,15 @@ describe("info", function()
     server:close()
   end)
 
+  -- min_rtt was 4294.967295 seconds, the rates were -1.
+  it("leaves out what the kernel does not know or limit", function()
+    local s <close> = assert(net.socket "inet")
+
+    local info = assert(s:info())
+
+    assert.same({}, { info.min_rtt, info.pacing_rate, info.max_pacing_rate })
+  end)
+
   it("is an error on what is not TCP, and CLOSED after close", function()
     local a <close>, b = net.pair()
 

@@ -216,6 +216,25 @@ describe("nc with datagrams", function()
       assert.equal("ECONNREFUSED", records[1].error.code)
     end
   end)
+
+  -- A datagram of more bytes than --recv named ended it with an error inside.
+  it("takes datagrams whole with --recv", function()
+    local server <close> = assert(net.udp { family = "inet" })
+    assert(server:bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    local answering = net.spawn(function()
+      local _, address, from = server:recvfrom(100, 5)
+      return server:sendto("0123456789", address, from)
+    end)
+
+    local records, status = tools.records("nc", "-u", "127.0.0.1", tostring(port), "--send", "?",
+      "--recv", "4", "-w", "5")
+
+    answering:join()
+    assert.equal(0, status)
+    assert.same({ 10, "received" }, { records[1].received_bytes, records[1]["end"] })
+    assert.equal("0123456789", tools.bytes(records[1].data_b64))
+  end)
 end)
 
 describe("nc -l", function()
@@ -275,6 +294,28 @@ describe("nc -l", function()
     assert.equal(0, listener.status)
     assert.equal(5, listener.records[1].received_bytes)
     assert.equal("first", tools.bytes(listener.records[1].data_b64))
+  end)
+
+  -- "not a numeric address", while nc -l took the name.
+  it("takes a name over UDP", function()
+    local listener = listening("-u", "localhost:0", "-4", "-w", "0.3")
+    local s <close> = assert(net.udp())
+
+    assert(s:sendto("first", "127.0.0.1", listener.port))
+    assert(listener.task:join(5))
+
+    assert.equal(5, listener.records[1].received_bytes)
+  end)
+
+  it("says that a name is none, or none of that family, over UDP and TCP", function()
+    for _, option in ipairs { "-lu", "-l" } do
+      for word, family in pairs { ["10.0.0.256:0"] = "-4", ["127.0.0.1:0"] = "-6" } do
+        local records, status = tools.records("nc", option, family, word, "-w", "0.1")
+
+        assert.equal(6, status)
+        assert.equal("dns", records[1].error.kind)
+      end
+    end
   end)
 
   it("times each datagram by itself with -k", function()
