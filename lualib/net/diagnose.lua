@@ -131,11 +131,13 @@ local function unixconnect(d)
   if s then table.insert(d.connections, { stream = s, step = step }) end
 end
 
+-- The connections by IP that failed so.
 local function failedwith(d, ...)
   local found = {}
   for _, step in ipairs(d.steps) do
     for _, code in ipairs { ... } do
-      if step.step == "connect" and step.error and step.error.code == code then found[#found + 1] = step end
+      local matches = step.step == "connect" and step.port and step.error and step.error.code == code
+      if matches then found[#found + 1] = step end
     end
   end
   return found

@@ -94,7 +94,7 @@ local function unresolved(d, err)
   return err.kind, err.message, { err:explain() }
 end
 
--- ---- connections: each rule answers for one step that failed
+-- ---- connections by IP: each rule answers for one step that failed
 
 local connection = {}
 
@@ -237,6 +237,28 @@ function connection.EINVAL(_, step)
   }
 end
 
+-- ---- unix sockets, which have neither a port nor a way
+
+local unix = {}
+
+function unix.ECONNREFUSED(_, step)
+  return "refused", ("nobody listens at %s"):format(step.address), {
+    "start the service: the path may be left over from a run before, or be no socket",
+  }
+end
+
+function unix.TIMEOUT(_, step)
+  return "timeout", ("%s has a listener that accepts nobody: its queue is full"):format(step.address), {
+    "the service is stuck or overloaded: look at it, or let it listen with a larger backlog",
+  }
+end
+
+function unix.EACCES(_, step)
+  return "prohibited", ("this user may not connect to %s"):format(step.address), {
+    "look at who may write to the socket and enter its directories: ls -ld",
+  }
+end
+
 -- The best informed of several failures speaks for all.
 local RANK = { "refused", "reset", "prohibited", "filtered", "host-silent", "host-unreachable", "blackhole",
   "net-unreachable" }
@@ -249,7 +271,7 @@ local function rankof(name)
 end
 
 local function one(d, step)
-  local rule = connection[step.error.code]
+  local rule = (step.port and connection or unix)[step.error.code]
   local name, sentence, advice
   if rule then name, sentence, advice = rule(d, step) end
   if name then return { name, sentence, advice, step } end

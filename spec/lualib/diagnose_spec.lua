@@ -95,6 +95,33 @@ describe("net.diagnose", function()
     assert.equal("unix:" .. path, server:getsockname())
   end)
 
+  it("tells a unix socket that nobody listens at from one that nobody accepts at", function()
+    local path = os.tmpname()
+    local stale <close> = assert(net.listen("unix:" .. path .. ".a", nil, { backlog = 1 }))
+    local full <close> = assert(net.listen("unix:" .. path .. ".b", nil, { backlog = 1 }))
+    local waiting = {}
+    repeat
+      local s, err = net.connect("unix:" .. path .. ".b", nil, { timeout = 0.01 })
+      waiting[#waiting + 1] = s
+    until err
+    assert(os.rename(path .. ".a", path .. ".c"))
+    stale:close()
+
+    local refused = assert(net.diagnose("unix:" .. path .. ".c", { timeout = 1 }))
+    local plain = assert(net.diagnose("unix:" .. path, { timeout = 1 }))
+    local silent = assert(net.diagnose("unix:" .. path .. ".b", { timeout = 0.05 }))
+
+    for _, s in ipairs(waiting) do s:close() end
+    os.remove(path)
+    os.remove(path .. ".c")
+    assert.equal("refused", refused.verdict)
+    assert.equal(("nobody listens at unix:%s.c"):format(path), refused.explanation)
+    assert.equal("refused", plain.verdict)
+    assert.equal("timeout", silent.verdict)
+    assert.equal("TIMEOUT", silent.error.code)
+    assert.equal("unix:" .. path .. ".b", full:getsockname())
+  end)
+
   it("reads as text, in which nothing steers a terminal", function()
     local server <close> = peer.each(function(s) s:write "\27[2J" s:read "a" end)
 
