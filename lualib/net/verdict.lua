@@ -142,6 +142,11 @@ function connection.ECONNREFUSED(d, step)
   }
 end
 
+-- ICMP's "protocol unreachable": of TCP only a firewall says that.
+function connection.ENOPROTOOPT(d, step)
+  if step.error.cause then return connection.ECONNREFUSED(d, step) end
+end
+
 function connection.ECONNRESET(_, step)
   return "reset", ("%s resets the connection"):format(endpoint(step.address, step.port)), {
     "the service ended it at once, or a firewall on the way does: look at the log of the service",
@@ -186,8 +191,23 @@ end
 
 connection.ETIMEDOUT = connection.TIMEOUT
 
+local function prohibited(_, step)
+  local cause = not ownrule(step) and step.error.cause or nil
+  return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
+    cause and "ask who runs that router or firewall"
+      or "look for a prohibit route, or a firewall rule for what goes out: ip route get, nft list ruleset",
+  }
+end
+
+-- What a router says of a host is a rule's word where the host itself says it, or this machine.
+local function isrule(step)
+  local cause = step.error.cause
+  return cause and (cause.code == "PROHIBITED" or cause.address == step.address or ownrule(step))
+end
+
 function connection.ENETUNREACH(_, step)
   local cause = step.error.cause
+  if isrule(step) then return prohibited(_, step) end
   if cause and cause.address then
     return "net-unreachable", ("the router %s knows no way to %s"):format(cause.address, step.address), {
       "the routing there is broken, or the address is wrong",
@@ -199,18 +219,10 @@ function connection.ENETUNREACH(_, step)
   }
 end
 
-local function prohibited(_, step)
-  local cause = not ownrule(step) and step.error.cause or nil
-  return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
-    cause and "ask who runs that router or firewall"
-      or "look for a prohibit route, or a firewall rule for what goes out: ip route get, nft list ruleset",
-  }
-end
-
 function connection.EHOSTUNREACH(d, step)
   local cause = step.error.cause
   if cause and cause.code == "PROHIBITED" then return prohibited(d, step) end
-  if cause and cause.address and not step["local"] and cause.address ~= step.source then
+  if cause and cause.address and not step["local"] and not isrule(step) then
     return "host-unreachable", ("the router %s cannot reach %s"):format(cause.address, step.address), {
       "the host is off, or its network is cut off behind that router",
     }
@@ -222,6 +234,7 @@ function connection.EHOSTUNREACH(d, step)
       "the neighbours of this machine: ip neigh",
     }
   end
+  if isrule(step) then return prohibited(d, step) end
   local text = "a route of this machine says that %s cannot be reached"
   return "host-unreachable", text:format(step.address), {
     "look for an unreachable route: ip route get " .. step.address,
