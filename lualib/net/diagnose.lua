@@ -58,11 +58,13 @@ end
 
 -- ---- stages
 
+local function lookup(d, options)
+  return task.timeout(d.options.timeout, dial.lookup, d.host, options)
+end
+
 local function resolve(d)
   local began = core.now()
-  local list, err = dial.lookup(d.host, {
-    family = d.options.family, source = d.options.source, timeout = d.options.timeout,
-  })
+  local list, err = lookup(d, { family = d.options.family, source = d.options.source })
   for i, entry in ipairs(list or {}) do d.addresses[i] = entry.address end
   add(d, "resolve", began, { host = d.host, addresses = list and d.addresses, error = err })
 end
@@ -75,7 +77,7 @@ local function asknames(d)
   local err = d.steps[1].error
   local began = core.now()
   if d.options.family and MISSING[err.code] then
-    local list = dial.lookup(d.host, { timeout = d.options.timeout })
+    local list = lookup(d)
     if not list then return end
     local addresses = {}
     for i, entry in ipairs(list) do addresses[i] = entry.address end
@@ -83,7 +85,8 @@ local function asknames(d)
     add(d, "resolve", began, { host = d.host, addresses = addresses })
   elseif not MISSING[err.code] then
     for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout)) do
-      add(d, "nameserver", began, answer).ms = answer.ms
+      local ms = answer.ms
+      add(d, "nameserver", began, answer).ms = ms
     end
   end
 end

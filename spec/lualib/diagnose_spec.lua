@@ -232,11 +232,25 @@ describe("net.diagnose of a name", function()
     held.close()
   ]], "dns-servfail: the name server 127.0.0.1 answers SERVFAIL: it cannot look broken.test up")
 
+  onisland("gives each name server its own time", SERVER .. [[
+    local silent = assert(net.udp {})
+    assert(silent:bind("127.0.0.2", 53))
+    local report = diagnose("broken.test:80", { timeout = 2 })
+    local first, second = report.steps[2], report.steps[3]
+    assert(first.rcode == "SERVFAIL" and second.error.code == "TIMEOUT")
+    assert(first.ms < 700 and second.ms > 1400, first.ms)
+    held.close()
+  ]], "dns-servfail: the name server 127.0.0.1 answers SERVFAIL: it cannot look broken.test up", {
+    ["/etc/hosts"] = NAMES["/etc/hosts"], ["/etc/nsswitch.conf"] = NAMES["/etc/nsswitch.conf"],
+    ["/etc/resolv.conf"] =
+      "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:1 attempts:1\n" })
+
   onisland("says that no name server answers, and how that shows", [[
     diagnose "any.test:80"
     local silent = assert(net.udp {})
     assert(silent:bind("127.0.0.1", 53))
-    diagnose("any.test:80", { timeout = 0.3 })
+    local report = diagnose("any.test:80", { timeout = 0.3 })
+    assert(report.steps[1].ms < 800, "the lookup took " .. report.steps[1].ms)
   ]], "dns-timeout: no name server answers: 127.0.0.1 (connection refused)\n"
     .. "dns-timeout: no name server answers: 127.0.0.1 (timed out)")
 
