@@ -151,8 +151,8 @@ local function listeners(d)
   add(d, "listeners", began, { port = d.port, listeners = evidence.listeners(d.port) })
 end
 
-local function refusedhere(d)
-  for _, step in ipairs(failedwith(d, "ECONNREFUSED")) do
+local function failedhere(d)
+  for _, step in ipairs(failedwith(d, "ECONNREFUSED", "TIMEOUT", "ETIMEDOUT")) do
     if step["local"] then return true end
   end
 end
@@ -215,7 +215,7 @@ diagnose.stages = {
   { name = "route", applies = function(d) return d.addresses[1] end, run = routes },
   { name = "connect", applies = function(d) return d.addresses[1] end, run = connects },
   { name = "connect", applies = function(d) return d.path end, run = unixconnect },
-  { name = "listeners", applies = refusedhere, run = listeners },
+  { name = "listeners", applies = failedhere, run = listeners },
   { name = "silence", applies = function(d) return silent(d)[1] end, run = lookintosilence },
   { name = "greeting", applies = function(d) return d.connections[1] end, run = greet },
   { name = "mtu", applies = faraway, run = measure },

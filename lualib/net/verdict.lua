@@ -170,7 +170,24 @@ local function said(d, step, err)
   end
 end
 
+local ANY = { ["0.0.0.0"] = true, ["::"] = true }
+
+-- The socket of this machine that should have accepted, if connections wait there already.
+local function stuck(d, step)
+  for _, socket in ipairs(step["local"] and (steps(d, "listeners")[1] or {}).listeners or {}) do
+    local here = socket.local_address == step.address or ANY[socket.local_address]
+    if here and socket.rx_queue_bytes > 0 then return socket end
+  end
+end
+
 function connection.TIMEOUT(d, step)
+  local busy = stuck(d, step)
+  if busy then
+    local text = "what listens on port %d%s does not accept: %d in its queue"
+    return "timeout", text:format(step.port, holder(busy), busy.rx_queue_bytes), {
+      "the service is stuck or overloaded: look at it, or let it listen with a larger backlog",
+    }
+  end
   local found = silence(d, step.address)
   local neighbor = found.neighbor
   if found.alive then

@@ -122,6 +122,22 @@ describe("net.diagnose", function()
     assert.equal("unix:" .. path .. ".b", full:getsockname())
   end)
 
+  it("tells a listener of this machine that accepts nobody from a firewall", function()
+    local full <close> = assert(net.listen("127.0.0.1", 0, { backlog = 1 }))
+    local _, port = full:getsockname()
+    local waiting = {}
+    repeat
+      local s = net.connect("127.0.0.1", port, { timeout = 0.1 })
+      waiting[#waiting + 1] = s
+    until not s
+
+    local report = assert(net.diagnose("127.0.0.1:" .. port, { timeout = 0.1 }))
+
+    for _, s in ipairs(waiting) do s:close() end
+    assert.equal("timeout", report.verdict)
+    assert.matches("^what listens on port %d+ .*does not accept: %d in its queue$", report.explanation)
+  end)
+
   it("reads as text, in which nothing steers a terminal", function()
     local server <close> = peer.each(function(s) s:write "\27[2J" s:read "a" end)
 
