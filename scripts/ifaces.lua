@@ -51,6 +51,7 @@ local function find(links, word)
   for _, link in ipairs(links) do
     if link.name == word or link.index == word then return link end
   end
+  return links[tostring(word)] -- digits may be a name too
 end
 
 -- The error that there is no such interface is the system's.

@@ -179,6 +179,7 @@ local function endpoint(word)
   return word
 end
 
+local LONGESTPATH = 107 -- bytes, unix(7)
 local FORM = "a name, an address, host:port, [v6]:port, a URL or unix:/path"
 
 -- `shown` stands for the word in messages, and in the target.
@@ -214,6 +215,7 @@ function convert.target(word)
   check.bytes("target", 1, word)
   if word == "" or word:find "[%c%s]" then return bad("target", word, FORM) end
   local path = word:match "^unix:(.+)$"
+  if path and #path > LONGESTPATH then return bad("target", word, "a path of at most 107 bytes") end
   if path then return { text = word, kind = "unix", path = path } end
   local scheme, rest = word:match "^(%a[%w+.-]*)://(.+)$"
   if scheme then return url(scheme, rest) end

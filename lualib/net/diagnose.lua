@@ -58,11 +58,13 @@ end
 
 -- ---- stages
 
+local function lookup(d, options)
+  return task.timeout(d.options.timeout, dial.lookup, d.host, options)
+end
+
 local function resolve(d)
   local began = core.now()
-  local list, err = dial.lookup(d.host, {
-    family = d.options.family, source = d.options.source, timeout = d.options.timeout,
-  })
+  local list, err = lookup(d, { family = d.options.family, source = d.options.source })
   for i, entry in ipairs(list or {}) do d.addresses[i] = entry.address end
   add(d, "resolve", began, { host = d.host, addresses = list and d.addresses, error = err })
 end
@@ -75,7 +77,7 @@ local function asknames(d)
   local err = d.steps[1].error
   local began = core.now()
   if d.options.family and MISSING[err.code] then
-    local list = dial.lookup(d.host, { timeout = d.options.timeout })
+    local list = lookup(d)
     if not list then return end
     local addresses = {}
     for i, entry in ipairs(list) do addresses[i] = entry.address end
@@ -83,7 +85,8 @@ local function asknames(d)
     add(d, "resolve", began, { host = d.host, addresses = addresses })
   elseif not MISSING[err.code] then
     for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout)) do
-      add(d, "nameserver", began, answer).ms = answer.ms
+      local ms = answer.ms
+      add(d, "nameserver", began, answer).ms = ms
     end
   end
 end
@@ -131,11 +134,13 @@ local function unixconnect(d)
   if s then table.insert(d.connections, { stream = s, step = step }) end
 end
 
+-- The connections by IP that failed so.
 local function failedwith(d, ...)
   local found = {}
   for _, step in ipairs(d.steps) do
     for _, code in ipairs { ... } do
-      if step.step == "connect" and step.error and step.error.code == code then found[#found + 1] = step end
+      local matches = step.step == "connect" and step.port and step.error and step.error.code == code
+      if matches then found[#found + 1] = step end
     end
   end
   return found
@@ -146,8 +151,8 @@ local function listeners(d)
   add(d, "listeners", began, { port = d.port, listeners = evidence.listeners(d.port) })
 end
 
-local function refusedhere(d)
-  for _, step in ipairs(failedwith(d, "ECONNREFUSED")) do
+local function failedhere(d)
+  for _, step in ipairs(failedwith(d, "ECONNREFUSED", "TIMEOUT", "ETIMEDOUT")) do
     if step["local"] then return true end
   end
 end
@@ -210,7 +215,7 @@ diagnose.stages = {
   { name = "route", applies = function(d) return d.addresses[1] end, run = routes },
   { name = "connect", applies = function(d) return d.addresses[1] end, run = connects },
   { name = "connect", applies = function(d) return d.path end, run = unixconnect },
-  { name = "listeners", applies = refusedhere, run = listeners },
+  { name = "listeners", applies = failedhere, run = listeners },
   { name = "silence", applies = function(d) return silent(d)[1] end, run = lookintosilence },
   { name = "greeting", applies = function(d) return d.connections[1] end, run = greet },
   { name = "mtu", applies = faraway, run = measure },

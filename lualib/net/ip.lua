@@ -52,9 +52,10 @@ end
 -- The distance of two numbers: an integer, or a float where it does not fit.
 local function distance(a, b)
   local hi, lo = a.hi - b.hi - (math.ult(a.lo, b.lo) and 1 or 0), a.lo - b.lo
-  if hi == 0 and lo >= 0 or hi == -1 and lo < 0 then return lo end
-  local sign = math.ult(a.hi, b.hi) and -1.0 or 1.0
-  if sign < 0 then hi, lo = add(~hi, ~lo, 0, 1) end
+  local less = math.ult(a.hi, b.hi) or a.hi == b.hi and math.ult(a.lo, b.lo)
+  if less and hi == -1 and lo < 0 or not less and hi == 0 and lo >= 0 then return lo end
+  local sign = less and -1.0 or 1.0
+  if less then hi, lo = add(~hi, ~lo, 0, 1) end
   local function unsigned(n) return n >= 0 and n + 0.0 or n + REACH end
   return sign * (unsigned(hi) * REACH + unsigned(lo))
 end

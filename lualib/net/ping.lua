@@ -172,10 +172,12 @@ local function oldest(self)
   return self.first <= self.sent and self.first or nil
 end
 
--- When the next probe is due: without an interval, when the one before is decided.
-local function due(self)
+-- When the next probe is due: without an interval, when the one before is decided. `first`: the oldest that
+-- is undecided; it is remembered.
+local function due(self, first)
   if self.sent >= self.count then return math.huge end
-  if self.interval == 0 and oldest(self) then return math.huge end
+  if first and self.sent - first >= WINDOW - 1 then return math.huge end
+  if self.interval == 0 and first then return math.huge end
   return (self.last or -math.huge) + self.interval
 end
 
@@ -186,20 +188,31 @@ local function cutshort(self, err)
   return nil, err
 end
 
+-- Where probes are always due no other wait notices that the time is over.
+local function sendnext(self)
+  local slept, err = task.sleep(0)
+  if not slept then return cutshort(self, err) end
+  return send(self)
+end
+
+-- What has come is read before more is sent: it would not fit into the socket for long.
 local function wait(self, seq, next)
   local deadline = seq and self.times[seq] + self.timeout or math.huge
   local now = task.now()
-  if now >= next then return send(self) end
+  if not seq and now >= next then return sendnext(self) end
   local event, err = self.transport:receive(math.max(math.min(deadline, next) - now, 0))
   if event then return settle(self, event) end
   if err.code ~= "TIMEOUT" then return cutshort(self, err) end
-  if task.now() >= deadline then return expired(self, seq) end
-  if task.now() + 1e-3 < math.min(deadline, next) then return cutshort(self, err) end
+  now = task.now()
+  if now >= deadline then return expired(self, seq) end
+  if now >= next then return sendnext(self) end
+  if now + 1e-3 < math.min(deadline, next) then return cutshort(self, err) end
 end
 
 local function nexticmp(self)
   while true do
-    local seq, next = oldest(self), due(self)
+    local seq = oldest(self)
+    local next = due(self, seq)
     if not seq and next == math.huge then
       self:close()
       return nil

@@ -156,14 +156,28 @@ function sockets.list(options)
   return addholders(options.listen and listening(found) or found)
 end
 
-local ANY = { ["0.0.0.0"] = true, ["::"] = true }
+-- An address as the tables have it: no zone, and a mapped one as IPv4.
+local function plain(text)
+  local bytes = core.inet_pton("inet", text) or core.inet_pton("inet6", (text:gsub("%%.*", "")))
+  if #bytes == 16 and bytes:sub(1, 12) == MAPPED then bytes = bytes:sub(13) end
+  return core.inet_ntop(#bytes == 4 and "inet" or "inet6", bytes)
+end
+
+-- Whether sockets at these addresses are in each other's way. One at "::" may be at all of IPv4 too.
+local function meet(a, b)
+  if a == b or a == "::" or b == "::" then return true end
+  local any, other = a, b
+  if b == "0.0.0.0" then any, other = b, a end
+  return any == "0.0.0.0" and not other:find ":"
+end
 
 ---The sockets at a port that a new one at that address would meet, those that listen first.
 function sockets.atport(port, protocol, near)
   local found, first, rest = {}, {}, {}
   inet(found, protocol, port)
+  near = near and plain(near)
   for _, row in ipairs(found) do
-    local meets = near == nil or ANY[near] or ANY[row.local_address] or row.local_address == near
+    local meets = near == nil or meet(near, row.local_address)
     local waiting = row.state == "LISTEN" or row.state == "UNCONNECTED"
     if meets and waiting then first[#first + 1] = row elseif meets then rest[#rest + 1] = row end
   end

@@ -94,7 +94,7 @@ local function unresolved(d, err)
   return err.kind, err.message, { err:explain() }
 end
 
--- ---- connections: each rule answers for one step that failed
+-- ---- connections by IP: each rule answers for one step that failed
 
 local connection = {}
 
@@ -142,6 +142,11 @@ function connection.ECONNREFUSED(d, step)
   }
 end
 
+-- ICMP's "protocol unreachable": of TCP only a firewall says that.
+function connection.ENOPROTOOPT(d, step)
+  if step.error.cause then return connection.ECONNREFUSED(d, step) end
+end
+
 function connection.ECONNRESET(_, step)
   return "reset", ("%s resets the connection"):format(endpoint(step.address, step.port)), {
     "the service ended it at once, or a firewall on the way does: look at the log of the service",
@@ -165,7 +170,24 @@ local function said(d, step, err)
   end
 end
 
+local ANY = { ["0.0.0.0"] = true, ["::"] = true }
+
+-- The socket of this machine that should have accepted, if connections wait there already.
+local function stuck(d, step)
+  for _, socket in ipairs(step["local"] and (steps(d, "listeners")[1] or {}).listeners or {}) do
+    local here = socket.local_address == step.address or ANY[socket.local_address]
+    if here and socket.rx_queue_bytes > 0 then return socket end
+  end
+end
+
 function connection.TIMEOUT(d, step)
+  local busy = stuck(d, step)
+  if busy then
+    local text = "what listens on port %d%s does not accept: %d in its queue"
+    return "timeout", text:format(step.port, holder(busy), busy.rx_queue_bytes), {
+      "the service is stuck or overloaded: look at it, or let it listen with a larger backlog",
+    }
+  end
   local found = silence(d, step.address)
   local neighbor = found.neighbor
   if found.alive then
@@ -186,8 +208,23 @@ end
 
 connection.ETIMEDOUT = connection.TIMEOUT
 
+local function prohibited(_, step)
+  local cause = not ownrule(step) and step.error.cause or nil
+  return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
+    cause and "ask who runs that router or firewall"
+      or "look for a prohibit route, or a firewall rule for what goes out: ip route get, nft list ruleset",
+  }
+end
+
+-- What a router says of a host is a rule's word where the host itself says it, or this machine.
+local function isrule(step)
+  local cause = step.error.cause
+  return cause and (cause.code == "PROHIBITED" or cause.address == step.address or ownrule(step))
+end
+
 function connection.ENETUNREACH(_, step)
   local cause = step.error.cause
+  if isrule(step) then return prohibited(_, step) end
   if cause and cause.address then
     return "net-unreachable", ("the router %s knows no way to %s"):format(cause.address, step.address), {
       "the routing there is broken, or the address is wrong",
@@ -199,18 +236,10 @@ function connection.ENETUNREACH(_, step)
   }
 end
 
-local function prohibited(_, step)
-  local cause = not ownrule(step) and step.error.cause or nil
-  return "prohibited", ("%s prohibits it"):format(cause and cause.address or "a rule of this machine"), {
-    cause and "ask who runs that router or firewall"
-      or "look for a prohibit route, or a firewall rule for what goes out: ip route get, nft list ruleset",
-  }
-end
-
 function connection.EHOSTUNREACH(d, step)
   local cause = step.error.cause
   if cause and cause.code == "PROHIBITED" then return prohibited(d, step) end
-  if cause and cause.address and not step["local"] and cause.address ~= step.source then
+  if cause and cause.address and not step["local"] and not isrule(step) then
     return "host-unreachable", ("the router %s cannot reach %s"):format(cause.address, step.address), {
       "the host is off, or its network is cut off behind that router",
     }
@@ -222,6 +251,7 @@ function connection.EHOSTUNREACH(d, step)
       "the neighbours of this machine: ip neigh",
     }
   end
+  if isrule(step) then return prohibited(d, step) end
   local text = "a route of this machine says that %s cannot be reached"
   return "host-unreachable", text:format(step.address), {
     "look for an unreachable route: ip route get " .. step.address,
@@ -237,6 +267,28 @@ function connection.EINVAL(_, step)
   }
 end
 
+-- ---- unix sockets, which have neither a port nor a way
+
+local unix = {}
+
+function unix.ECONNREFUSED(_, step)
+  return "refused", ("nobody listens at %s"):format(step.address), {
+    "start the service: the path may be left over from a run before, or be no socket",
+  }
+end
+
+function unix.TIMEOUT(_, step)
+  return "timeout", ("%s has a listener that accepts nobody: its queue is full"):format(step.address), {
+    "the service is stuck or overloaded: look at it, or let it listen with a larger backlog",
+  }
+end
+
+function unix.EACCES(_, step)
+  return "prohibited", ("this user may not connect to %s"):format(step.address), {
+    "look at who may write to the socket and enter its directories: ls -ld",
+  }
+end
+
 -- The best informed of several failures speaks for all.
 local RANK = { "refused", "reset", "prohibited", "filtered", "host-silent", "host-unreachable", "blackhole",
   "net-unreachable" }
@@ -249,7 +301,7 @@ local function rankof(name)
 end
 
 local function one(d, step)
-  local rule = connection[step.error.code]
+  local rule = (step.port and connection or unix)[step.error.code]
   local name, sentence, advice
   if rule then name, sentence, advice = rule(d, step) end
   if name then return { name, sentence, advice, step } end

@@ -69,6 +69,7 @@ describe("a converter", function()
       ["HTTPS://[::1]:8443/a?b"] = { kind = "url", scheme = "https", host = "::1", port = 8443 },
       ["nosuch://a"] = { kind = "url", scheme = "nosuch", host = "a" },
       ["unix:/tmp/s"] = { kind = "unix", path = "/tmp/s" },
+      ["unix:" .. ("p"):rep(107)] = { kind = "unix", path = ("p"):rep(107) },
     }
     for word, expected in pairs(targets) do
       expected.text = word
@@ -85,7 +86,7 @@ describe("a converter", function()
   it("refuses targets that are none", function()
     local words = { "", "a b", "a:0", "a:65536", "[::1", "[::1]80", "[::1]:", ":80", "a/b", "1:2:3", "[]:80",
       "a\n", "unix:", "[localhost]:80", "http://", "http:///x", "http://a:x/", "http://[::1",
-      "http://@:1", "a@b" }
+      "http://@:1", "a@b", "unix:" .. ("p"):rep(108) }
     for _, word in ipairs(words) do
       local target, message = tool.target(word)
       assert.is_nil(target, word)

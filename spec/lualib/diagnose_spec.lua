@@ -95,6 +95,49 @@ describe("net.diagnose", function()
     assert.equal("unix:" .. path, server:getsockname())
   end)
 
+  it("tells a unix socket that nobody listens at from one that nobody accepts at", function()
+    local path = os.tmpname()
+    local stale <close> = assert(net.listen("unix:" .. path .. ".a", nil, { backlog = 1 }))
+    local full <close> = assert(net.listen("unix:" .. path .. ".b", nil, { backlog = 1 }))
+    local waiting = {}
+    repeat
+      local s = net.connect("unix:" .. path .. ".b", nil, { timeout = 0.05 })
+      waiting[#waiting + 1] = s
+    until not s
+    assert(os.rename(path .. ".a", path .. ".c"))
+    stale:close()
+
+    local refused = assert(net.diagnose("unix:" .. path .. ".c", { timeout = 1 }))
+    local plain = assert(net.diagnose("unix:" .. path, { timeout = 1 }))
+    local silent = assert(net.diagnose("unix:" .. path .. ".b", { timeout = 0.05 }))
+
+    for _, s in ipairs(waiting) do s:close() end
+    os.remove(path)
+    os.remove(path .. ".c")
+    assert.equal("refused", refused.verdict)
+    assert.equal(("nobody listens at unix:%s.c"):format(path), refused.explanation)
+    assert.equal("refused", plain.verdict)
+    assert.equal("timeout", silent.verdict)
+    assert.equal("TIMEOUT", silent.error.code)
+    assert.equal("unix:" .. path .. ".b", full:getsockname())
+  end)
+
+  it("tells a listener of this machine that accepts nobody from a firewall", function()
+    local full <close> = assert(net.listen("127.0.0.1", 0, { backlog = 1 }))
+    local _, port = full:getsockname()
+    local waiting = {}
+    repeat
+      local s = net.connect("127.0.0.1", port, { timeout = 0.1 })
+      waiting[#waiting + 1] = s
+    until not s
+
+    local report = assert(net.diagnose("127.0.0.1:" .. port, { timeout = 0.1 }))
+
+    for _, s in ipairs(waiting) do s:close() end
+    assert.equal("timeout", report.verdict)
+    assert.matches("^what listens on port %d+ .*does not accept: %d in its queue$", report.explanation)
+  end)
+
   it("reads as text, in which nothing steers a terminal", function()
     local server <close> = peer.each(function(s) s:write "\27[2J" s:read "a" end)
 
@@ -205,11 +248,25 @@ describe("net.diagnose of a name", function()
     held.close()
   ]], "dns-servfail: the name server 127.0.0.1 answers SERVFAIL: it cannot look broken.test up")
 
+  onisland("gives each name server its own time", SERVER .. [[
+    local silent = assert(net.udp {})
+    assert(silent:bind("127.0.0.2", 53))
+    local report = diagnose("broken.test:80", { timeout = 2 })
+    local first, second = report.steps[2], report.steps[3]
+    assert(first.rcode == "SERVFAIL" and second.error.code == "TIMEOUT")
+    assert(first.ms < 700 and second.ms > 1400, first.ms)
+    held.close()
+  ]], "dns-servfail: the name server 127.0.0.1 answers SERVFAIL: it cannot look broken.test up", {
+    ["/etc/hosts"] = NAMES["/etc/hosts"], ["/etc/nsswitch.conf"] = NAMES["/etc/nsswitch.conf"],
+    ["/etc/resolv.conf"] =
+      "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:1 attempts:1\n" })
+
   onisland("says that no name server answers, and how that shows", [[
     diagnose "any.test:80"
     local silent = assert(net.udp {})
     assert(silent:bind("127.0.0.1", 53))
-    diagnose("any.test:80", { timeout = 0.3 })
+    local report = diagnose("any.test:80", { timeout = 0.3 })
+    assert(report.steps[1].ms < 800, "the lookup took " .. report.steps[1].ms)
   ]], "dns-timeout: no name server answers: 127.0.0.1 (connection refused)\n"
     .. "dns-timeout: no name server answers: 127.0.0.1 (timed out)")
 

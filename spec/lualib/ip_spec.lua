@@ -135,6 +135,11 @@ describe("an address", function()
     assert.equal(2.0 ^ 63, ip "::8000:0:0:0" - ip "::")
     assert.equal(2.0 ^ 127, ip "8000::" - ip "::")
     assert.equal(-2.0 ^ 127, ip "::" - ip "8000::")
+    local last = ip "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+    assert.equal(2.0 ^ 128, last - ip "::")
+    assert.equal(-2.0 ^ 128, ip "::" - last)
+    assert.equal(-2.0 ^ 64, ip "::" - ip "::ffff:ffff:ffff:ffff")
+    assert.equal(2.0 ^ 64, ip "::ffff:ffff:ffff:ffff" - ip "::")
   end)
 
   it("does not step out of the numbers there are", function()

@@ -276,6 +276,19 @@ for _, kind in ipairs { "datagram", "raw" } do
       assert.matches("true\t4\t4\n", out, 1, true)
       assert.matches("3\t3\tnil\n", out, 1, true)
     end)
+
+    it("keeps count of more probes than it can send in time", function()
+      local out = run([[
+        local near = net.ping("127.0.0.1", { count = 3000, interval = 1e-6 })
+        print(near.sent, near.received)
+        local silent = net.ping("10.3.0.77", { count = 5000, interval = 1e-6, timeout = 0.2 })
+        print(silent.sent, silent.lost)
+        local cut = select(2, net.timeout(0.2, net.ping, "127.0.0.1", { count = 1 << 40, interval = 1e-6 }))
+        print(cut.code)]], { raw = raw, setup =
+        "ip link set lo up; ip -n two neigh add 10.3.0.77 lladdr 02:00:00:00:00:77 nud permanent dev a3\n" })
+
+      assert.matches("3000\t3000\n5000\t5000\nTIMEOUT\n", out, 1, true)
+    end)
   end)
 end
 

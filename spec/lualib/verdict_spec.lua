@@ -76,4 +76,53 @@ describe("a verdict", function()
     assert.equal("host-unreachable", name)
     assert.equal("the router 192.0.2.254 cannot reach 198.51.100.1", sentence)
   end)
+
+  it("takes what the host itself says of its network for the word of a firewall", function()
+    local cases = {
+      { "ENETUNREACH", "ENETUNREACH" }, { "ENETUNREACH", "PROHIBITED" },
+      { "EHOSTUNREACH", "EHOSTUNREACH" }, { "EHOSTUNREACH", "PROHIBITED" },
+    }
+    for _, case in ipairs(cases) do
+      local err, cause = newerror("connect", case[1]), newerror("connect", case[2])
+      cause.address, err.cause = "198.51.100.1", cause
+
+      local name, sentence = judge(failure(case[1], "198.51.100.1", { error = err }))
+
+      assert.equal("prohibited", name)
+      assert.equal("198.51.100.1 prohibits it", sentence)
+    end
+  end)
+
+  it("knows a rule of this machine by the address that says no", function()
+    local words = { ENETUNREACH = "prohibited", EHOSTUNREACH = "prohibited", ENOPROTOOPT = "refused" }
+    for code, word in pairs(words) do
+      local err, cause = newerror("connect", code), newerror("connect", code)
+      cause.address, err.cause = "192.0.2.9", cause
+
+      local name, sentence = judge(failure(code, "198.51.100.1", { error = err, source = "192.0.2.9" }))
+
+      assert.equal(word, name)
+      assert.matches("rule of this machine", sentence)
+    end
+  end)
+
+  it("tells a network that a router prohibits from one that it does not know", function()
+    local words = { PROHIBITED = "prohibited", ENETUNREACH = "net-unreachable" }
+    for code, word in pairs(words) do
+      local err, cause = newerror("connect", "ENETUNREACH"), newerror("connect", code)
+      cause.address, err.cause = "192.0.2.254", cause
+
+      assert.equal(word, (judge(failure("ENETUNREACH", "198.51.100.1", { error = err }))))
+    end
+  end)
+
+  it("takes a refusal of the protocol for that of a firewall", function()
+    local err, cause = newerror("connect", "ENOPROTOOPT"), newerror("connect", "ENOPROTOOPT")
+    cause.address, err.cause = "198.51.100.1", cause
+
+    local name, sentence = judge(failure("ENOPROTOOPT", "198.51.100.1", { error = err }))
+
+    assert.equal("refused", name)
+    assert.matches("^198.51.100.1 rejects it by an ICMP message", sentence)
+  end)
 end)

@@ -49,6 +49,15 @@ describe("ifaces", function()
     assert.matches("^off0 .*\nlo ", list[3][2])
   end)
 
+  it("finds an interface whose name is a number, where no index is", function()
+    if not network.possible() then return pending "no veth here" end
+
+    local list = answers("ip link add 4711 type veth peer name v1", { { "4711" }, { "1" } })
+
+    assert.matches("^4711  DOWN", list[1][2])
+    assert.matches("^lo ", list[2][2])
+  end)
+
   it("tells a cable without a peer from one that works", function()
     if not network.possible() then return pending "no veth here" end
 
