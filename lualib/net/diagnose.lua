@@ -83,7 +83,7 @@ local function asknames(d)
     for i, entry in ipairs(list) do addresses[i] = entry.address end
     d.steps[1].error = newerror("getaddrinfo", "EAI_ADDRFAMILY")
     add(d, "resolve", began, { host = d.host, addresses = addresses })
-  elseif not MISSING[err.code] then
+  elseif err.code ~= "EAI_NODATA" and not dial.isnumeric(d.host) then
     for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout)) do
       local ms = answer.ms
       add(d, "nameserver", began, answer).ms = ms
@@ -91,10 +91,15 @@ local function asknames(d)
   end
 end
 
+-- To connect to the wildcard address is to connect to this machine, on Linux.
+local LOOPBACK = { ["0.0.0.0"] = "127.0.0.1", ["::"] = "::1" }
+
 local function routes(d)
   for _, address in ipairs(d.addresses) do
     local began = core.now()
-    local way, err = route.route(address, { source = d.options.source, interface = d.options.interface })
+    local way, err = route.route(LOOPBACK[address] or address, {
+      source = d.options.source, interface = d.options.interface,
+    })
     d.ways[address] = way
     local step = add(d, "route", began, { address = address, error = err })
     if way then

@@ -37,7 +37,7 @@ local function lookup(host, options)
   })
 end
 
-dial.lookup = lookup -- for the library
+dial.lookup, dial.isnumeric = lookup, isnumeric -- for the library
 
 -- A unix path has no port: its options may stand in that place.
 local function noport(host, port, options)

@@ -156,7 +156,16 @@ end
 
 -- ---- silence
 
--- Each gives what answered, or nothing.
+-- What this machine says of a datagram: EPERM where a rule drops whatever goes there.
+local function sending(address)
+  local s <close>, err = socket.udp { family = address:find ":" and "inet6" or "inet" }
+  local ok = s
+  if ok then ok, err = s:connect(address, 9) end
+  if ok then ok, err = s:send "" end
+  return not ok and err or nil
+end
+
+-- Each gives what answered, or nothing; or who says why not.
 local looks = {}
 
 function looks.ping(address, _, options)
@@ -166,7 +175,8 @@ function looks.ping(address, _, options)
   local reply = report and report.alive and report.replies[1]
   if reply then return ("it answers a ping after %.1f ms"):format(reply.ms) end
   local said = report and report.replies[1] and report.replies[1].error
-  if said and said.detail then return nil, said end
+  if said and said.code == "EPERM" then said = sending(address) end
+  if said and (said.detail or said.code == "EPERM") then return nil, said end
 end
 
 function looks.siblings(address, port, options)

@@ -42,7 +42,23 @@ end
 
 local resolution = {}
 
+-- Name servers that cannot or will not look the name up, where none knows better.
+local function faulty(d)
+  local list = steps(d, "nameserver", function(step)
+    return step.rcode and step.rcode ~= "NOERROR" and step.rcode ~= "NXDOMAIN"
+  end)
+  if #list == 0 or #answers(d, "NXDOMAIN") > 0 then return nil end
+  local text = "the name server %s answers %s: it cannot look %s up"
+  return "dns-servfail", text:format(servers(list), list[1].rcode, d.host), {
+    "the fault is with that server, the servers of the domain, or its DNSSEC signatures",
+    "ask another name server",
+  }
+end
+
+-- The system's resolver says "no such name" where a server answers nonsense, too.
 function resolution.EAI_NONAME(d)
+  local name, sentence, advice = faulty(d)
+  if name then return name, sentence, advice end
   return "dns-nxdomain", ("there is no host of the name %s"):format(d.host), {
     "check the spelling, and whether the name needs its domain behind it",
   }
@@ -64,15 +80,8 @@ end
 resolution.EAI_ADDRFAMILY = resolution.EAI_NODATA
 
 function resolution.EAI_AGAIN(d)
-  local refusing = answers(d, "SERVFAIL")
-  if #refusing == 0 then refusing = answers(d, "REFUSED") end
-  if #refusing > 0 then
-    local text = "the name server %s answers %s: it cannot look %s up"
-    return "dns-servfail", text:format(servers(refusing), refusing[1].rcode, d.host), {
-      "the fault is with that server, the servers of the domain, or its DNSSEC signatures",
-      "ask another name server",
-    }
-  end
+  local name, sentence, advice = faulty(d)
+  if name then return name, sentence, advice end
   local silent = steps(d, "nameserver", failed)
   if #silent > 0 then
     local told = silent[1].error and silent[1].error.message or "silent"
@@ -362,9 +371,7 @@ local function opened(d, open)
   return "ok", ("connected to %s"):format(where), {}
 end
 
----The verdict on the steps of a diagnosis: its name, a sentence, a list of what to do, and the step that
----decided it, if one failed.
-function verdict.of(d)
+local function judge(d)
   local resolve = steps(d, "resolve")[1]
   if resolve and resolve.error then
     local name, sentence, advice = unresolved(d, resolve.error)
@@ -380,6 +387,18 @@ function verdict.of(d)
       family(closed[1].address), closed[1].error.message)
   end
   return name, sentence, advice, step
+end
+
+---The verdict on the steps of a diagnosis: its name, a sentence, a list of what to do, and the step that
+---decided it, if one failed.
+function verdict.of(d)
+  local name, sentence, advice, decisive = judge(d)
+  for _, step in ipairs(steps(d, "connect")) do
+    if ANY[step.address] then
+      advice[#advice + 1] = step.address .. " is this machine on Linux only: say 127.0.0.1 or ::1"
+    end
+  end
+  return name, sentence, advice, decisive
 end
 
 return verdict

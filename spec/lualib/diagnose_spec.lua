@@ -261,6 +261,20 @@ describe("net.diagnose of a name", function()
     ["/etc/resolv.conf"] =
       "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:1 attempts:1\n" })
 
+  onisland("believes no name server that answers nonsense", [[
+    local wrong = assert(net.udp {})
+    assert(wrong:bind("127.0.0.1", 53))
+    local task = net.spawn(function()
+      while true do
+        local query, address, port = wrong:recvfrom(512)
+        if not query then return end
+        wrong:sendto(query:sub(1, 2) .. "\x81\x81" .. ("\0"):rep(8), address, port)
+      end
+    end)
+    diagnose "any.test:80"
+    task:cancel()
+  ]], "dns-servfail: the name server 127.0.0.1 answers FORMERR: it cannot look any.test up")
+
   onisland("says that no name server answers, and how that shows", [[
     diagnose "any.test:80"
     local silent = assert(net.udp {})
@@ -304,6 +318,13 @@ describe("net.diagnose of a route", function()
     task:cancel()
   ]], "ok: connected to 127.0.0.1:PORT", { ["/etc/hosts"] = "127.0.0.1 mixed.test\n2001:db8::9 mixed.test\n",
     ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
+  onisland("takes the wildcard address for this machine, and says so", [[
+    for _, target in ipairs { "0.0.0.0:80", "[::]:80" } do
+      local report = diagnose(target)
+      assert(report.advice[#report.advice]:find "is this machine on Linux only")
+    end
+  ]], ("refused: nothing listens on port 80 of this machine\n"):rep(2):sub(1, -2))
 
   onisland("tells a host that nobody on the link answers for, before and after the system gives up", [[
     sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
@@ -393,6 +414,10 @@ describe("net.diagnose over routers", function()
 
   overrouters("tells who prohibits", far "-p tcp --dport 8080 -j REJECT --reject-with icmp-admin-prohibited",
     [[ diagnose "10.9.0.9:8080" ]], "prohibited: 10.9.0.9 prohibits it")
+
+  local all = "iptables -A OUTPUT -d 10.9.0.9 -j DROP"
+  overrouters("tells a rule of this machine that drops all to a host", all,
+    [[ diagnose("10.9.0.9:8080", { timeout = 0.6 }) ]], "prohibited: a rule of this machine prohibits it")
 
   overrouters("tells a rule of this machine", "iptables -A OUTPUT -p tcp --dport 8080 -j REJECT",
     [[ diagnose "10.9.0.9:8080" ]], "refused: a firewall rule of this machine rejects what goes out")
