@@ -107,7 +107,7 @@ static inline bool nl_isroot (lua_State *L) {
  * whether Lua's own environment variables count. */
 lua_State *nl_open (lua_Alloc alloc, void *ud, const char *path, bool env);
 void nl_shut (lua_State *L);                          /* [-?, +0, -] closes the state, frees the runtime */
-int nl_openhost (lua_State *L); /* [-0, +1, m] net.core.host */
+int nl_openhost (lua_State *L);                       /* [-0, +1, m] net.core.host */
 int nl_loadembedded (lua_State *L, const char *name); /* [-0, +1, m] the chunk, or nil */
 
 /* loop.c */
