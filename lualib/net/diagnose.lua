@@ -105,7 +105,6 @@ local function routes(d)
     if way then
       step.via, step.device, step.source, step["local"] = way.via, way.device, way.source, way.type == "local"
     end
-    d.blackholes[address] = err and err.code == "EINVAL" and err.kind == "unreachable" or nil
   end
 end
 
@@ -114,7 +113,8 @@ local function connectone(d, address)
   local s, err = evidence.connect(address, d.port, d.options)
   local way = d.ways[address]
   local step = add(d, "connect", began, {
-    address = address, port = d.port, error = err, blackhole = d.blackholes[address],
+    address = address, port = d.port, error = err,
+    blackhole = err and err.code == "EINVAL" and err.kind == "unreachable" or nil,
     ["local"] = way and way.type == "local" or nil, source = way and way.source,
   })
   if s then table.insert(d.connections, { stream = s, step = step }) end
@@ -299,7 +299,7 @@ function diagnose.diagnose(target, options)
   local began = core.now()
   local d <close> = setmetatable({
     host = place.host, port = place.port, scheme = place.scheme, path = place.path, options = settings,
-    addresses = {}, connections = {}, steps = {}, ways = {}, blackholes = {},
+    addresses = {}, connections = {}, steps = {}, ways = {},
   }, Diagnosis)
   for _, stage in ipairs(diagnose.stages) do
     if stage.applies(d) then stage.run(d) end

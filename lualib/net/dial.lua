@@ -39,6 +39,17 @@ end
 
 dial.lookup, dial.isnumeric = lookup, isnumeric -- for the library
 
+-- The refusal that it is when a socket connected to itself: the system chose the very port that was asked
+-- for, so nobody listens there. For the library.
+function dial.toitself(s)
+  local near, nearport = s:getsockname()
+  local far, farport = s:getpeername()
+  if not nearport or nearport ~= farport or near ~= far then return nil end
+  local err = newerror("connect", "ECONNREFUSED")
+  err.address, err.port = far, farport
+  return err
+end
+
 -- A unix path has no port: its options may stand in that place.
 local function noport(host, port, options)
   local swap = options == nil and type(port) == "table" and type(host) == "string" and host:find "^unix:"

@@ -7,6 +7,7 @@ local core = require "net.core.task"
 local message = require "net.core.message"
 local probe = require "net.probe"
 local task = require "net.task"
+local dial = require "net.dial"
 local errors = require "net.core.error"
 
 local evidence = {}
@@ -23,19 +24,6 @@ end
 
 -- ---- one connection
 
--- Where a free port is the very one that is asked for, a socket of this machine connects to itself.
-local function toitself(s)
-  local near, nearport = s:getsockname()
-  local far, farport = s:getpeername()
-  return near == far and nearport == farport
-end
-
-local function refused(address, port)
-  local err = errors.new("connect", "ECONNREFUSED")
-  err.address, err.port = address, port
-  return err
-end
-
 -- A connected stream | nil, err. An ICMP message that ended it is the `cause`: who sent it is its address.
 function evidence.connect(address, port, options)
   local s, err = socket.open(address, port, { source = options.source, interface = options.interface })
@@ -43,11 +31,11 @@ function evidence.connect(address, port, options)
   s:setsockopt(address:find ":" and "IPV6_RECVERR" or "IP_RECVERR", true)
   local ran, ok
   ran, ok, err = pcall(s.connect, s, address, port, options.timeout)
-  if ran and ok and not toitself(s) then return s end
+  if ran and ok then err = dial.toitself(s) end
+  if ran and not err then return s end
   local _, info = message.queued(s, QUOTE)
   s:close()
   if not ran then error(ok, 0) end
-  err = err or refused(address, port)
   local icmp = info and info.error and info.error.origin ~= "local"
   if icmp then err.cause = probe.meaning("connect", info.error) end
   return nil, err

@@ -10,13 +10,6 @@ local portcheck = {}
 
 local TIMEOUT = 5 -- seconds, lookup included
 
--- A socket that the system connected to itself: it chose the very port that was asked for.
-local function toitself(s)
-  local near, nearport = s:getsockname()
-  local far, farport = s:getpeername()
-  return nearport == farport and near == far and nearport ~= nil
-end
-
 ---Whether a TCP connection to a port succeeds; it is closed at once. All addresses of a name are tried.
 ---@async
 ---@param host string numeric address or name
@@ -36,10 +29,9 @@ function portcheck.is_port_open(host, port, timeout)
   local s, err = check.call("is_port_open", dial.connect, host, port, { timeout = timeout or TIMEOUT })
   if not s then return false, err end
   local closed <close> = s -- luacheck: ignore closed
-  if not toitself(s) then return true end
-  err = require("net.core.error").new("connect", "ECONNREFUSED")
-  err.address, err.port = s:getpeername()
-  return false, err
+  err = dial.toitself(s)
+  if err then return false, err end
+  return true
 end
 
 -- ---- the other side

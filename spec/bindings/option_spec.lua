@@ -1,3 +1,5 @@
+local connected = require "connected"
+
 local SOCKETS = {
   tcp = function() return assert(net.socket("inet", "stream")) end,
   udp = function() return assert(net.socket("inet", "dgram")) end,
@@ -10,13 +12,6 @@ local function message(f, ...)
   local ok, text = pcall(f, ...)
   assert.is_false(ok)
   return tostring(text)
-end
-
-local function tcppair()
-  local listener <close> = assert(net.listen("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  local client = assert(net.connect("127.0.0.1", port, { timeout = 5 }))
-  return client, assert(listener:accept(5)), port
 end
 
 local function output(command)
@@ -217,7 +212,7 @@ describe("setsockopt and getsockopt", function()
 
   it("tell the process at the other end of a unix socket, and that others have none", function()
     local a <close>, b = net.pair()
-    local c <close>, d = tcppair()
+    local _ <close>, c = connected.tcp()
 
     local peer = assert(a:getsockopt "SO_PEERCRED")
 
@@ -228,7 +223,6 @@ describe("setsockopt and getsockopt", function()
     assert.equal("integer", math.type(peer.gid))
     assert.equal("ENOPROTOOPT", select(2, c:getsockopt "SO_PEERCRED").code)
     b:close()
-    d:close()
   end)
 
   it("say what cannot be read or set", function()

@@ -1,9 +1,4 @@
-local function tcppair()
-  local listener <close> = assert(net.listen("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  local client = assert(net.connect("127.0.0.1", port, { timeout = 5 }))
-  return client, assert(listener:accept(5)), port
-end
+local connected = require "connected"
 
 local function output(command)
   local pipe <close> = io.popen("timeout 10 sh -c '" .. command .. "' 2>/dev/null")
@@ -12,7 +7,7 @@ end
 
 describe("info", function()
   it("tells state, times and counters of a connection", function()
-    local client <close>, server = tcppair()
+    local _ <close>, client, server = connected.tcp()
     client:write(("x"):rep(5000))
     assert(server:read(5000))
 
@@ -26,12 +21,12 @@ describe("info", function()
     assert.equal("integer", math.type(info.snd_cwnd))
     assert.equal("boolean", type(info.sack))
     assert.same(info.snd_mss, client:getsockopt("TCP_INFO").snd_mss)
-    server:close()
   end)
 
   it("agrees with ss", function()
     if output "command -v ss" == "" then pending "ss is not installed" return end
-    local client <close>, server, port = tcppair()
+    local _ <close>, client, server = connected.tcp()
+    local port = select(2, server:getsockname())
     client:write "hello"
     assert(server:read(5))
 
@@ -44,7 +39,6 @@ describe("info", function()
     assert.equal(tonumber(text:match "cwnd:(%d+)"), info.snd_cwnd)
     assert.equal(text:match "%f[%w]ts%f[%W]" ~= nil, info.timestamps)
     assert.equal(client:getsockopt "TCP_CONGESTION", text:match "(%a+) wscale")
-    server:close()
   end)
 
   -- min_rtt was 4294.967295 seconds, the rates were -1.

@@ -3,15 +3,8 @@ local netlua = require "netlua"
 local network = require "network"
 local tools = require "tools"
 
--- What the tool answers in a network of its own: {status, output, hints} for each command line.
 local function answers(setup, lines)
-  return network.run(setup, ([[
-    local list = {}
-    for index, words in ipairs(cjson.decode %q) do
-      local status, out, err = net.tool.call("ifaces", words)
-      list[index] = { status, out, err }
-    end
-    answer(list)]]):format(cjson.encode(lines)))
+  return network.tool("ifaces", setup, lines)
 end
 
 local CABLE = network.CABLE .. [[

@@ -1,15 +1,8 @@
 local network = require "network"
 local tools = require "tools"
 
--- What the tool answers in a network of its own: {status, output, hints} for each command line.
 local function answers(setup, lines)
-  return network.run(setup, ([[
-    local list = {}
-    for index, words in ipairs(cjson.decode %q) do
-      local status, out, err = net.tool.call("route", words)
-      list[index] = { status, out, err }
-    end
-    answer(list)]]):format(require "cjson".encode(lines)))
+  return network.tool("route", setup, lines)
 end
 
 local ROUTED = network.CABLE .. [[

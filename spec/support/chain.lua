@@ -96,4 +96,11 @@ function chain.run(script, options)
   return out, err, status
 end
 
+---The same for a script that must end well. Returns its stdout.
+function chain.output(script, options)
+  local out, err, status = chain.run(script, options)
+  assert(err == "" and status == 0, err)
+  return out
+end
+
 return chain

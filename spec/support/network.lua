@@ -47,4 +47,15 @@ function network.run(setup, script, seconds)
   return cjson.decode(out)
 end
 
+---What a tool answers there: {status, output, hints} for each command line, a list of words.
+function network.tool(name, setup, lines)
+  return network.run(setup, ([[
+    local list = {}
+    for index, words in ipairs(cjson.decode %q) do
+      local status, out, err = net.tool.call(%q, words)
+      list[index] = { status, out, err }
+    end
+    answer(list)]]):format(cjson.encode(lines), name))
+end
+
 return network
