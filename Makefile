@@ -12,9 +12,9 @@ PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
 
 # ---- what must be there
 
-BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev lua-argparse
+BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev libssl-dev binutils lua-argparse
 TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
-  procps binutils coreutils netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
+  procps coreutils openssl netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
 LINT_PACKAGES = lua-check cppcheck clang-format
 BENCH_PACKAGES = strace nmap fping lua-luv lua-cqueues lua-socket lua-copas
 PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
@@ -33,13 +33,20 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,-E $(SANITIZE) $(LDFLAGS)
 # Lua goes in whole, with its symbols exported, so that packaged C modules find them in the program.
 # libev has no pkg-config file in Debian.
 LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a \
-  -Wl,--no-whole-archive -lev -lm -ldl -lpthread
+  -Wl,--no-whole-archive -lev -lm -ldl -lpthread $(if $(LAZY),,-lssl -lcrypto)
+
+# OpenSSL is loaded with its first use, on the machines that runtime/lazy.lua has stubs for; elsewhere it is
+# linked as usual.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+LAZY := $(filter x86_64 aarch64,$(MACHINE))
+LAZY_LIBRARIES = $(if $(LAZY),$(foreach l,libssl libcrypto,$(shell $(CC) -print-file-name=$l.so)))
+LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,tls tlscontext tlssession ocsp)
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
 LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(ARGPARSE)
 # The one library in Lua that is not ours: where the system's Lua finds it.
 ARGPARSE := $(shell $(LUA) -e 'print(package.searchpath("argparse", package.path) or "")' 2>/dev/null)
-OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o
+OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o $(BUILD)/lazy.o
 
 # ---- building
 
@@ -53,7 +60,10 @@ $(BUILD)/embedded.c: runtime/embed.lua $(LIBRARY)
 	@mkdir -p $(@D)
 	$(LUA) runtime/embed.lua $@ $(LIBRARY)
 
-$(BUILD)/embedded.o: $(BUILD)/embedded.c
+$(BUILD)/lazy.c: runtime/lazy.lua $(LAZY_OBJECTS)
+	$(LUA) runtime/lazy.lua $@ $(MACHINE) $(LAZY_LIBRARIES) -- $(LAZY_OBJECTS)
+
+$(BUILD)/embedded.o $(BUILD)/lazy.o: %.o: %.c
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c

@@ -76,7 +76,7 @@ static int prober_connect (lua_State *L) {
 }
 
 static const luaL_Reg prober_methods[] = {{"connect", prober_connect}, {NULL, NULL}};
-static const nl_class prober_class = {"net.prober", prober_methods, prober_release, NULL, NULL, NULL};
+static const nl_class prober_class = {"net.prober", prober_methods, prober_release, NULL, NULL, NULL, NULL};
 
 /* prober() -> prober */
 static int probe_prober (lua_State *L) {

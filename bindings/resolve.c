@@ -213,7 +213,7 @@ static void request_release (lua_State *L, void *self) {
   else nl_jobdrop(r->lookup);
 }
 
-static const nl_class request_class = {"net.lookup", NULL, request_release, NULL, NULL, NULL};
+static const nl_class request_class = {"net.lookup", NULL, request_release, NULL, NULL, NULL, NULL};
 
 static int request_wait_try (lua_State *L, nl_wait *w) {
   request *r = (request *)w->self;

@@ -62,10 +62,10 @@ static int handle_getpeername (lua_State *L) {
 static const char *const connectoptions[] = {
     "timeout",  "type",           "family",    "nodelay",  "keepalive", "reuseaddr", "reuseport",
     "rcvbuf",   "sndbuf",         "broadcast", "source",   "interface", "tos",       "ttl",
-    "fastopen", "happy_eyeballs", "strict",    "max_line", "max_read",  NULL};
+    "fastopen", "happy_eyeballs", "strict",    "max_line", "max_read",  "tls",       NULL};
 static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
                                             "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
-                                            "mode",      "max_line", "max_read", NULL};
+                                            "mode",      "max_line", "max_read", "tls",      NULL};
 static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
                                          "sndbuf", "broadcast", "source",    NULL};
 
@@ -406,6 +406,13 @@ static int accepttype (int fd) {
   return type;
 }
 
+/* The client on top is greeted as the listener's user value has it. */
+static void inherit (lua_State *L, nl_stream *s) {
+  (void)lua_getiuservalue(L, 1, 1);
+  (void)lua_setiuservalue(L, -2, 1);
+  s->handle.greeting = s->handle.base.class == &nl_stream_class;
+}
+
 /* l:accept([timeout]) -> stream | nil, err. A client that is gone again is passed over; without
  * descriptors it waits for some, as the connection stays in the backlog. */
 static int listener_accept_try (lua_State *L, nl_wait *w) {
@@ -421,6 +428,7 @@ static int listener_accept_try (lua_State *L, nl_wait *w) {
       s->max_read = l->max_read;
       nl_openstream(s, fd, &nl_socket_layer);
       l->drained = false;
+      if (l->greets) inherit(L, s);
       return 1;
     }
     if (exhausted(number)) {

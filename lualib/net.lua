@@ -77,7 +77,7 @@ for _, binding in ipairs { addr, resolve } do
 end
 
 -- Modules under net that are fields as a whole.
-local modules = { ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool" }
+local modules = { ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool", tls = "net.tls" }
 
 -- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
 local function constant(self, name)
@@ -104,10 +104,16 @@ require "net.core.multicast"
 require "net.core.message"
 
 -- The methods that are written in Lua load with the first call of one.
-for class, names in pairs { stream = { "lines", "finish" }, listener = { "clients", "serve" } } do
+local late = {
+  { "stream", "net.stream", { "lines", "finish" } },
+  { "listener", "net.stream", { "clients", "serve" } },
+  { "stream", "net.tlsstream", { "starttls", "handshake", "tls", "channel_binding", "export_key" } },
+}
+for _, row in ipairs(late) do
+  local class, module, names = table.unpack(row)
   for _, name in ipairs(names) do
     socket[class][name] = function(...)
-      return require("net.stream")[class][name](...)
+      return require(module)[class][name](...)
     end
   end
 end

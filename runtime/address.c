@@ -112,6 +112,14 @@ bool nl_samehost (const nl_address *a, const nl_address *b) {
   return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
 }
 
+size_t nl_addressbytes (const nl_address *a, const void **bytes) {
+  const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->sa.storage;
+  const struct sockaddr_in6 *a6 = (const void *)a4;
+  bool six = a->sa.any.sa_family == AF_INET6;
+  *bytes = six ? (const void *)&a6->sin6_addr : (const void *)&a4->sin_addr;
+  return six ? sizeof a6->sin6_addr : a->sa.any.sa_family == AF_INET ? sizeof a4->sin_addr : 0;
+}
+
 unsigned nl_zoneof (const nl_address *a) {
   if (a->sa.any.sa_family != AF_INET6) return 0;
   return ((const struct sockaddr_in6 *)&a->sa.storage)->sin6_scope_id;

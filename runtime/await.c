@@ -17,7 +17,7 @@ static nl_handle *handle (const nl_wait *w) {
 }
 
 static bool sided (const nl_wait *w) {
-  return w->call->side != NL_NOSIDE;
+  return w->side != NL_NOSIDE;
 }
 
 bool nl_canwait (nl_runtime *rt, lua_State *L) {
@@ -26,9 +26,10 @@ bool nl_canwait (nl_runtime *rt, lua_State *L) {
 
 int nl_notready (lua_State *L, nl_wait *w, const char *op) {
   int number = errno;
-  (void)w;
   if (number == EAGAIN || number == EWOULDBLOCK || number == EINTR) return NL_AGAIN;
-  return nl_errno(L, op, number);
+  if (number != NL_ELAYER) return nl_errno(L, op, number);
+  nl_layer *layer = ((nl_stream *)w->self)->layer;
+  return layer->class->fail(L, layer, op);
 }
 
 /* What was written before the end of the time is said; what was read stays in the buffer. */
@@ -66,9 +67,9 @@ static int park (lua_State *L, nl_task *t) {
   nl_runtime *rt = t->rt;
   nl_wait *w = &t->wait;
   if (sided(w)) {
-    handle(w)->side[w->call->side].owner = t;
-    if (w->queue == NULL && w->after < 0) nl_watchstart(rt, handle(w), w->call->side);
-    if (w->after > 0) nl_watchstop(rt, handle(w), w->call->side); /* it waits for time only */
+    handle(w)->side[w->side].owner = t;
+    if (w->queue == NULL && w->after < 0) nl_watchstart(rt, handle(w), w->side);
+    if (w->after > 0) nl_watchstop(rt, handle(w), w->side); /* it waits for time only */
   }
   t->state = NL_PARKED;
   t->wake_at = w->after < 0 ? w->deadline : fmin(w->deadline, nl_now() + w->after);
@@ -101,7 +102,7 @@ static int again (lua_State *L, nl_task *t) {
 
 /* ^C is let through only inside ppoll: one that came before is seen, one that comes now ends the call. */
 static void pollone (nl_runtime *rt, const nl_wait *w, double until) {
-  struct pollfd p = {-1, w->call->side == NL_WRITE ? POLLOUT : POLLIN, 0};
+  struct pollfd p = {-1, w->side == NL_WRITE ? POLLOUT : POLLIN, 0};
   double left = until == NL_FOREVER ? 0 : fmax(until - nl_now(), 0);
   struct timespec ts = {(time_t)left, (long)((left - floor(left)) * 1e9)};
   sigset_t interrupt, usual;
@@ -139,7 +140,7 @@ static int block (lua_State *L, nl_wait *w) {
 /* ---- the way in */
 
 static bool busy (lua_State *L, const nl_wait *w) {
-  const nl_task *owner = sided(w) ? handle(w)->side[w->call->side].owner : NULL;
+  const nl_task *owner = sided(w) ? handle(w)->side[w->side].owner : NULL;
   return owner != NULL && owner != nl_rt(L)->current;
 }
 
@@ -188,7 +189,7 @@ int nl_awaitagain (lua_State *L, int status, lua_KContext ctx) {
   nl_wait *w = &t->wait;
   (void)status;
   lua_settop(L, w->top);
-  if (sided(w)) handle(w)->side[w->call->side].owner = NULL;
+  if (sided(w)) handle(w)->side[w->side].owner = NULL;
   if (t->reason != NL_READY && t->reason != NL_ELAPSED) return stop(L, w, t->reason);
   if (w->fresh) {
     nl_wait first = *w;
@@ -210,11 +211,46 @@ static int taketurn (lua_State *L, nl_wait *w) {
   return park(L, t);
 }
 
-int nl_await (lua_State *L, const nl_call *call) {
+static int go (lua_State *L, nl_wait *w) {
   nl_runtime *rt = nl_rt(L);
-  nl_wait w = {.call = call, .top = lua_gettop(L)};
-  if (call->class != NULL) w.self = nl_check(L, 1, call->class);
   bool turn = --rt->budget < 0 && nl_canwait(rt, L) && nl_loopready(rt);
-  if (turn && !(call->class != NULL && (!w.self->open || busy(L, &w)))) return taketurn(L, &w);
-  return begin(L, &w);
+  if (turn && !(w->call->class != NULL && (!w->self->open || busy(L, w)))) return taketurn(L, w);
+  return begin(L, w);
+}
+
+/* ---- a greeting: what must have happened before the first wait for an object */
+
+static const char greeter = 0;
+
+void nl_setgreeter (lua_State *L) {
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &greeter);
+}
+
+static int greeted (lua_State *L, int status, lua_KContext ctx) {
+  const nl_call *call = (const nl_call *)ctx;
+  (void)status;
+  if (!lua_toboolean(L, -2)) return 2;
+  lua_pop(L, 2);
+  nl_wait w = {.call = call, .self = lua_touserdata(L, 1), .top = lua_gettop(L), .side = call->side};
+  return go(L, &w);
+}
+
+static int greet (lua_State *L, const nl_wait *w) {
+  double timeout = w->call->timeout != 0 ? nl_opttimeout(L, w->call->timeout) : NL_FOREVER;
+  timeout = fmin(timeout, handle(w)->timeout);
+  luaL_checkstack(L, 3, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &greeter);
+  lua_pushvalue(L, 1);
+  if (timeout == NL_FOREVER) lua_pushnil(L);
+  else lua_pushnumber(L, timeout);
+  lua_KContext ctx = (lua_KContext)w->call;
+  lua_callk(L, 2, 2, ctx, greeted);
+  return greeted(L, LUA_OK, ctx);
+}
+
+int nl_await (lua_State *L, const nl_call *call) {
+  nl_wait w = {.call = call, .top = lua_gettop(L), .side = call->side};
+  if (call->class != NULL) w.self = nl_check(L, 1, call->class);
+  if (sided(&w) && w.self->open && handle(&w)->greeting) return greet(L, &w);
+  return go(L, &w);
 }

@@ -146,6 +146,22 @@ static const codeinfo codes[] = {
       "One reader and one writer at a time: let one task own each direction and share through a channel."),
     N("TOOBIG", "limit", "more than the limit",
       "The peer sent more than allowed in one piece. Raise max_line or max_read, or read with recv."),
+    N("TLS_HANDSHAKE", "tls", "the TLS handshake failed",
+      "The two sides did not come to terms: the peer speaks no TLS there, or no version, cipher or name in "
+      "common, or it refuses a certificate. err.alert is what the peer said, err.received how it began. Ask "
+      "what it speaks with netlua tls --protocols."),
+    N("TLS_TRUNCATED", "tls", "the peer ended without the end of TLS",
+      "The connection was cut before close_notify: by the peer, which may have crashed, or by somebody in "
+      "between. What came may be a part only: take it for complete only if its own form says so."),
+    N("TLS_ALERT", "tls", "the peer ended the session",
+      "After the handshake the peer refused something: often the client's certificate, which TLS 1.3 tells "
+      "of so late. err.alert is what it said."),
+    N("TLS_PROTOCOL", "tls", "broken TLS",
+      "The bytes are no valid records: they were changed on the way, or the peer is broken. Nothing after "
+      "them can be believed."),
+    N("TLS_PLAINTEXT", "tls", "plain bytes came before TLS began",
+      "They would be taken for protected ones, which is how commands are smuggled in. Read all of the plain "
+      "answer before starttls; if there is more than the answer, somebody tampers with the connection."),
 };
 
 #define NCODES (sizeof codes / sizeof *codes)

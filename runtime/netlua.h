@@ -36,6 +36,7 @@ struct nl_class {
   const nl_class *parent;                    /* whose methods it has too, or NULL */
   const luaL_Reg *metamethods;               /* besides __index, __gc, __close, __tostring; or NULL */
   int (*close)(lua_State *L);                /* replaces close and __close where they must wait */
+  void (*part)(lua_State *L, void *self);    /* before release, but not from __gc; or NULL */
 };
 
 typedef struct nl_object { /* first member of every userdata */
@@ -50,6 +51,16 @@ void *nl_test (lua_State *L, int arg, const nl_class *class);  /* [-0, +0, -] NU
 void nl_become (lua_State *L, int arg, const nl_class *class); /* [-0, +0, m] change of class */
 void nl_close (lua_State *L, nl_object *o);                    /* [-0, +0, -] idempotent */
 void nl_pushclass (lua_State *L, const nl_class *class);       /* [-0, +1, m] its metatable */
+
+/* An object that owns something of a library's, which several bindings know: it is freed by the collector
+ * only, as others may refer to it. */
+typedef struct nl_owned {
+  nl_object base;
+  void *ptr;
+  void (*drop)(void *ptr);
+} nl_owned;
+
+extern const nl_class nl_tlscontext_class, nl_tlssession_class; /* of nl_owned: SSL_CTX, SSL */
 
 /* A guard frees what does not outlive the call. Read all arguments before making one, hold none
  * across a wait. */
@@ -73,6 +84,9 @@ void nl_pusherror (lua_State *L, const char *op, const char *code, const char *m
 void nl_pusherrno (lua_State *L, const char *op, int number);                            /* [-0, +1, m] */
 const char *nl_errnoname (int number); /* "ECONNREFUSED", or NULL */
 int nl_eof (lua_State *L);             /* [-0, +1, -] nil and nothing else */
+
+/* OpenSSL, before the first call of a function of it. Misuse is not the reason: the library is missing. */
+void nl_loadlibraries (lua_State *L); /* [-0, +0, v] */
 
 /* ---- arguments ------------------------------------------------------------------------------ */
 
@@ -126,6 +140,7 @@ void nl_mapaddress (nl_address *a);                            /* IPv4 becomes I
 void nl_unmapaddress (nl_address *a);                          /* and back, where it is one */
 uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
 bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
+size_t nl_addressbytes (const nl_address *a, const void **bytes); /* 4 or 16; 0 for a unix address */
 unsigned nl_zoneof (const nl_address *a);                    /* the index of its interface, or 0 */
 bool nl_needszone (const nl_address *a);                     /* link-local: says nothing without one */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
@@ -165,6 +180,7 @@ typedef struct nl_handle { /* an object with a descriptor */
   int fd;
   double timeout; /* seconds for each call that has none of its own */
   bool polled;    /* a poller holds it, or did */
+  bool greeting;  /* the first call that waits calls the function of nl_setgreeter before */
   bool pending;   /* more than the kernel knows of is there to be read: select must not wait for it */
   nl_watch side[2];
 } nl_handle;
@@ -193,6 +209,7 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
   bool elapsed;    /* the time of `after` is over */
   bool fresh;      /* parked only to give the others a turn: not tried yet */
   size_t progress; /* how far the attempt got; 0 at first */
+  int side;        /* what to wait for: the call's side, unless the attempt says otherwise */
   double after;    /* attempt sets: try again after so many seconds; -1: only on the event */
   nl_queue *queue; /* attempt sets: wait here instead of on the descriptor */
   nl_job *job;     /* attempt sets: wait for this job */
@@ -208,6 +225,9 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
   }
 
 int nl_await (lua_State *L, const nl_call *call);           /* [-?, +?, v] the attempt's results */
+/* f(object, timeout or nil) -> true | nil, err: runs before the first call that waits for an object whose
+ * `greeting` is set. */
+void nl_setgreeter (lua_State *L); /* [-1, +0, m] */
 int nl_notready (lua_State *L, nl_wait *w, const char *op); /* [-0, +0|2, m] NL_AGAIN, or nil, err */
 void nl_forget (lua_State *L, nl_handle *h);                /* [-0, +0, -] wakes waiters, off the loop */
 /* Whether it holds what the kernel knows nothing of any more: select and poll count it as readable. */
@@ -230,6 +250,16 @@ int nl_submit (lua_State *L, nl_job *job); /* [-0, +0, -] hands it over; 0, or a
 bool nl_jobdone (nl_job *job);             /* finished: the owner may read it */
 void nl_jobdrop (void *job);               /* the owner's last word */
 
+/* What is kept under a key for later: a few values of each. */
+typedef struct nl_cache nl_cache;
+
+extern const nl_class nl_cache_class;                  /* of nl_owned: nl_cache */
+nl_cache *nl_newcache (void (*dropvalue)(void *value)); /* NULL: out of memory; dropped once by who made it */
+nl_cache *nl_cachekeep (nl_cache *c);                  /* one more to drop it */
+void nl_cachedrop (nl_cache *c);
+void nl_cacheput (nl_cache *c, const char *key, void *value); /* takes the value, or drops it */
+void *nl_cachetake (nl_cache *c, const char *key);            /* the newest, the caller's now; or NULL */
+
 /* ---- buffers and streams --------------------------------------------------------------------- */
 
 typedef struct nl_buffer { /* bytes [head, tail) of data */
@@ -244,16 +274,46 @@ void nl_discard (nl_buffer *b);                            /* [-0, +0, -] all of
 
 typedef struct nl_stream nl_stream;
 
-typedef struct nl_layer { /* what carries the bytes: -1 sets errno, EAGAIN = wait */
+typedef struct nl_layer nl_layer;
+
+#define NL_ELAYER (-2) /* as errno: the layer itself knows what is wrong, and says it in `fail` */
+
+typedef struct nl_layerclass { /* how bytes are carried: -1 sets errno, EAGAIN = wait */
   const char *name;
-  ssize_t (*read)(nl_stream *s, void *to, size_t room); /* 0: the end */
-  ssize_t (*write)(nl_stream *s, struct iovec *v, int n);
-  int (*shutdown)(nl_stream *s, int how);
-} nl_layer;
+  ssize_t (*read)(nl_layer *l, nl_stream *s, void *to, size_t room); /* 0: the end */
+  ssize_t (*write)(nl_layer *l, nl_stream *s, struct iovec *v, int n);
+  int (*shutdown)(nl_layer *l, nl_stream *s, int how);
+  /* The rest may be NULL. */
+  int (*flush)(nl_layer *l, nl_stream *s);                   /* what write took and has not passed on: 0, or -1 */
+  bool (*holds)(nl_layer *l);                                /* read took more than it gave */
+  int (*fail)(lua_State *L, nl_layer *l, const char *op);    /* [-0, +2, m] nil, err, for NL_ELAYER */
+  void (*release)(nl_layer *l, nl_stream *s);                /* the stream closes: never waits */
+} nl_layerclass;
+
+struct nl_layer {
+  const nl_layerclass *class;
+  nl_layer *below; /* what carries its bytes, or NULL: the descriptor */
+};
+
+#define NL_TLS "tls" /* the layer whose structure begins with: */
+
+typedef struct nl_session { /* what the bindings of TLS share; the types are OpenSSL's */
+  nl_layer layer;
+  void *ssl;
+  char *host;    /* who the peer has to be: a name or a numeric address; of a server: whom the client wants */
+  void *refused; /* X509 that was not trusted, or NULL */
+  void *sent;    /* STACK_OF(X509): what the peer sent then, or NULL */
+  long verdict;  /* X509_V_* of it */
+  int depth;     /* where it stands in the chain */
+  bool server;
+  bool verify; /* the peer must prove who it is */
+  bool established, verified;
+  bool shared; /* a key that both know stands for a certificate */
+} nl_session;
 
 struct nl_stream {
   nl_handle handle;
-  const nl_layer *layer;
+  nl_layer *layer;
   nl_buffer in;
   uint32_t max_line; /* bytes in one line, see NL_MAXLINE */
   uint32_t max_read; /* bytes in one read, see NL_MAXBODY */
@@ -264,6 +324,7 @@ struct nl_stream {
   bool connecting;   /* connect(2) has begun */
   bool blocking;     /* the descriptor is shared and may block: always wait first */
   bool loose;        /* a datagram socket that takes the family of its first address */
+  bool greets;       /* a listener: what it accepts has its user value, and `greeting` set */
   bool unlink;       /* it made a socket file, to be removed on close if it is still the same */
   dev_t device;      /* that file */
   ino_t inode;
@@ -272,12 +333,12 @@ struct nl_stream {
 };
 
 extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
-extern const nl_layer nl_socket_layer, nl_file_layer;
+extern nl_layer nl_socket_layer, nl_file_layer; /* the descriptor itself */
 extern const nl_word nl_hows[];            /* "r", "w", "rw" of shutdown */
 extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
 
 nl_stream *nl_newstream (lua_State *L, const nl_class *class);    /* [-0, +1, m] no descriptor yet */
-void nl_openstream (nl_stream *s, int fd, const nl_layer *layer); /* takes the descriptor */
+void nl_openstream (nl_stream *s, int fd, nl_layer *layer);       /* takes the descriptor */
 /* Whether a call would not block: a descriptor that other programs share stays blocking, and is asked. */
 bool nl_ready (const nl_stream *s, short events);    /* false: errno is EAGAIN; POLLIN or POLLOUT */
 void nl_ownfile (nl_stream *s, const nl_address *a); /* bound to a path: it removes the file on close */
@@ -286,6 +347,7 @@ void nl_releasestream (lua_State *L, void *self);    /* [-0, +0, -] the release 
 ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
 /* The same for an attempt: waits first where nothing is to be expected. */
 ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +0, -] */
+void nl_setlayer (lua_State *L, nl_stream *s, nl_layer *layer); /* [-0, +0, -] on top of the one it has */
 
 /* ---- what the bindings of sockets share ------------------------------------------------------- */
 
@@ -445,5 +507,10 @@ int luaopen_net_iface (lua_State *L);     /* [-0, +1, m] */
 int luaopen_net_route (lua_State *L);     /* [-0, +1, m] */
 int luaopen_net_probe (lua_State *L);     /* [-0, +1, m] */
 int luaopen_net_procfs (lua_State *L);    /* [-0, +1, m] */
+int luaopen_net_tls (lua_State *L);       /* [-0, +1, v] */
+int luaopen_net_tlscontext (lua_State *L); /* [-0, +1, v] */
+int luaopen_net_tlssession (lua_State *L); /* [-0, +1, v] */
+int luaopen_net_greeting (lua_State *L);  /* [-0, +1, m] */
+int luaopen_net_ocsp (lua_State *L);      /* [-0, +1, v] */
 
 #endif

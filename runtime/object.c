@@ -14,7 +14,9 @@ void nl_close (lua_State *L, nl_object *o) {
 
 /* o:close() -> true; also __close */
 static int object_close (lua_State *L) {
-  nl_close(L, lua_touserdata(L, 1));
+  nl_object *o = lua_touserdata(L, 1);
+  if (o->open && o->class->part != NULL) o->class->part(L, o);
+  nl_close(L, o);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -132,3 +134,20 @@ void nl_become (lua_State *L, int arg, const nl_class *class) {
   lua_setmetatable(L, arg);
   o->class = class;
 }
+
+/* ---- what belongs to a library */
+
+static void owned_release (lua_State *L, void *self) {
+  nl_owned *o = self;
+  (void)L;
+  if (o->ptr != NULL) o->drop(o->ptr);
+}
+
+/* Others may still use what it owns. */
+static int owned_close (lua_State *L) {
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+const nl_class nl_tlscontext_class = {"net.tls.context", NULL, owned_release, NULL, NULL, owned_close, NULL};
+const nl_class nl_tlssession_class = {"net.tls.session", NULL, owned_release, NULL, NULL, owned_close, NULL};

@@ -184,7 +184,7 @@ static const luaL_Reg scope_methods[] = {{"spawn", scope_spawn},
                                          {"cancel", scope_cancel},
                                          {"remaining", scope_remaining},
                                          {NULL, NULL}};
-const nl_class nl_scope_class = {"net.scope", scope_methods, scope_release, NULL, NULL, scope_close};
+const nl_class nl_scope_class = {"net.scope", scope_methods, scope_release, NULL, NULL, scope_close, NULL};
 
 /* scope{timeout = seconds} -> scope: use it with <close> */
 int nl_scopenew (lua_State *L) {

@@ -72,6 +72,11 @@ static void preload (lua_State *L) {
                                       {"net.core.route", luaopen_net_route},
                                       {"net.core.probe", luaopen_net_probe},
                                       {"net.core.procfs", luaopen_net_procfs},
+                                      {"net.core.tls", luaopen_net_tls},
+                                      {"net.core.tlscontext", luaopen_net_tlscontext},
+                                      {"net.core.tlssession", luaopen_net_tlssession},
+                                      {"net.core.greeting", luaopen_net_greeting},
+                                      {"net.core.ocsp", luaopen_net_ocsp},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);

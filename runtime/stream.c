@@ -19,17 +19,20 @@
 
 /* ---- layers */
 
-static ssize_t socket_read (nl_stream *s, void *to, size_t room) {
+static ssize_t socket_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
+  (void)l;
   return recv(s->handle.fd, to, room, MSG_DONTWAIT);
 }
 
-static ssize_t socket_write (nl_stream *s, struct iovec *v, int n) {
+static ssize_t socket_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
+  (void)l;
   struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)n};
   if (n == 1) return send(s->handle.fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
   return nl_sendmsg(s->handle.fd, &m);
 }
 
-static int socket_shutdown (nl_stream *s, int how) {
+static int socket_shutdown (nl_layer *l, nl_stream *s, int how) {
+  (void)l;
   return shutdown(s->handle.fd, how);
 }
 
@@ -40,26 +43,58 @@ bool nl_ready (const nl_stream *s, short events) {
   return false;
 }
 
-static ssize_t file_read (nl_stream *s, void *to, size_t room) {
+static ssize_t file_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
+  (void)l;
   return nl_ready(s, POLLIN) ? read(s->handle.fd, to, room) : -1;
 }
 
 /* Where there is room at all, PIPE_BUF bytes fit in. */
-static ssize_t file_write (nl_stream *s, struct iovec *v, int n) {
+static ssize_t file_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
+  (void)l;
   if (!nl_ready(s, POLLOUT)) return -1;
   if (!s->blocking) return writev(s->handle.fd, v, n);
   return write(s->handle.fd, v->iov_base, v->iov_len < PIPE_BUF ? v->iov_len : PIPE_BUF);
 }
 
-static int file_shutdown (nl_stream *s, int how) {
+static int file_shutdown (nl_layer *l, nl_stream *s, int how) {
+  (void)l;
   (void)s;
   (void)how;
   errno = ENOTSOCK;
   return -1;
 }
 
-const nl_layer nl_socket_layer = {"socket", socket_read, socket_write, socket_shutdown};
-const nl_layer nl_file_layer = {"file", file_read, file_write, file_shutdown};
+static const nl_layerclass socket_class = {
+    "socket", socket_read, socket_write, socket_shutdown, NULL, NULL, NULL, NULL};
+static const nl_layerclass file_class = {
+    "file", file_read, file_write, file_shutdown, NULL, NULL, NULL, NULL};
+nl_layer nl_socket_layer = {&socket_class, NULL};
+nl_layer nl_file_layer = {&file_class, NULL};
+
+static bool holds (const nl_stream *s) {
+  return s->layer->class->holds != NULL && s->layer->class->holds(s->layer);
+}
+
+static ssize_t pass (nl_stream *s, struct iovec *v, int n) {
+  return s->layer->class->write(s->layer, s, v, n);
+}
+
+/* What the layer took is not sent before that. */
+static int flush (nl_stream *s) {
+  return s->layer->class->flush != NULL ? s->layer->class->flush(s->layer, s) : 0;
+}
+
+static int end (nl_stream *s, int how) {
+  return s->layer->class->shutdown(s->layer, s, how);
+}
+
+/* The new layer may have read ahead what a wait for the descriptor would never see. */
+void nl_setlayer (lua_State *L, nl_stream *s, nl_layer *layer) {
+  layer->below = s->layer;
+  s->layer = layer;
+  s->drained = false;
+  nl_setpending(L, &s->handle, holds(s));
+}
 
 /* ---- handles: what every object with a descriptor has */
 
@@ -105,12 +140,13 @@ static const luaL_Reg handle_methods[] = {{"fileno", handle_fileno},
                                           {"settimeout", handle_settimeout},
                                           {"setblocking", handle_setblocking},
                                           {NULL, NULL}};
-const nl_class nl_handle_class = {"net.handle", handle_methods, nl_releasestream, NULL, NULL, NULL};
+const nl_class nl_handle_class = {
+    "net.handle", handle_methods, nl_releasestream, NULL, NULL, NULL, NULL};
 
 /* ---- the object */
 
 nl_stream *nl_newstream (lua_State *L, const nl_class *class) {
-  nl_stream *s = nl_new(L, class, sizeof *s);
+  nl_stream *s = nl_newuv(L, class, sizeof *s, 1);
   s->handle.fd = -1;
   s->handle.timeout = NL_FOREVER;
   s->max_line = NL_MAXLINE;
@@ -118,7 +154,7 @@ nl_stream *nl_newstream (lua_State *L, const nl_class *class) {
   return s;
 }
 
-void nl_openstream (nl_stream *s, int fd, const nl_layer *layer) {
+void nl_openstream (nl_stream *s, int fd, nl_layer *layer) {
   nl_attach(&s->handle, fd);
   s->layer = layer;
   s->handle.base.open = true;
@@ -145,6 +181,10 @@ void nl_releasestream (lua_State *L, void *self) {
   nl_stream *s = self;
   nl_forget(L, &s->handle);
   nl_discard(&s->in);
+  for (nl_layer *l = s->layer, *below; l != NULL; l = below) {
+    below = l->below;
+    if (l->class->release != NULL) l->class->release(l, s);
+  }
   if (s->handle.fd < 0) return;
   if (s->unlink) unlinkfile(s);
   (void)close(s->handle.fd); /* nothing useful can be done with its error */
@@ -157,7 +197,7 @@ ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room) {
     return -1;
   }
   size_t space = s->in.size - s->in.tail;
-  ssize_t n = s->layer->read(s, s->in.data + s->in.tail, space);
+  ssize_t n = s->layer->class->read(s->layer, s, s->in.data + s->in.tail, space);
   int number = errno;
   if (n == 0 && s->pending != 0) {
     n = -1;
@@ -166,7 +206,9 @@ ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room) {
   if (n > 0) s->in.tail += (size_t)n;
   else nl_consume(L, &s->in, 0);
   if (n > 0 && s->handle.polled) nl_tellpollers(L, s->handle.fd);
-  s->drained = s->blocking || n < (ssize_t)space;
+  bool more = holds(s);
+  if (more != s->handle.pending) nl_setpending(L, &s->handle, more);
+  s->drained = s->blocking || (n < (ssize_t)space && !more);
   s->ended = n == 0;
   if (n < 0 && number == EPIPE) number = ECONNRESET; /* what Linux says of a reset after the peer's end */
   if (n < 0 && number != EAGAIN && number != EINTR) s->pending = number;
@@ -222,10 +264,11 @@ static int stream_write_try (lua_State *L, nl_wait *w) {
   place p = {2, 0};
   for (int arg = 2; arg <= w->top && w->progress == 0; arg++) (void)nl_checkbytes(L, arg, &(size_t){0});
   for (int n; (n = gather(L, w->top, w->progress, &p, v)) > 0;) {
-    ssize_t sent = s->layer->write(s, v, n);
+    ssize_t sent = pass(s, v, n);
     if (sent < 0) return failedwrite(L, s, w, "write");
     w->progress += (size_t)sent;
   }
+  if (flush(s) < 0) return failedwrite(L, s, w, "write");
   lua_pushvalue(L, 1);
   return 1;
 }
@@ -237,19 +280,20 @@ static int stream_send_try (lua_State *L, nl_wait *w) {
   struct iovec v;
   const char *bytes = nl_checkbytes(L, 2, &v.iov_len);
   v.iov_base = (void *)(uintptr_t)bytes;
-  ssize_t sent = v.iov_len > 0 ? s->layer->write(s, &v, 1) : 0;
-  if (sent < 0) return failedwrite(L, s, w, "send");
-  lua_pushinteger(L, sent);
+  ssize_t sent = v.iov_len > 0 && w->progress == 0 ? pass(s, &v, 1) : 0;
+  if (sent >= 0) w->progress += (size_t)sent;
+  if (sent < 0 || flush(s) < 0) return failedwrite(L, s, w, "send");
+  lua_pushinteger(L, (lua_Integer)w->progress);
   return 1;
 }
 NL_WAITS(stream, send, &nl_stream_class, NL_WRITE, 3)
 
 static ssize_t copypiece (nl_stream *s, int file, off_t at, size_t count) {
-  char piece[8192];
+  char piece[16384];
   ssize_t n = pread(file, piece, count < sizeof piece ? count : sizeof piece, at);
   if (n <= 0) return n;
   struct iovec v = {piece, (size_t)n};
-  return s->layer->write(s, &v, 1);
+  return pass(s, &v, 1);
 }
 
 static ssize_t sendpiece (nl_stream *s, int file, off_t at, size_t count) {
@@ -272,6 +316,7 @@ static int stream_sendfile_try (lua_State *L, nl_wait *w) {
     if (n == 0) break;
     w->progress += (size_t)n;
   }
+  if (flush(s) < 0) return failedwrite(L, s, w, "sendfile");
   lua_pushinteger(L, (lua_Integer)w->progress);
   return 1;
 }
@@ -289,15 +334,38 @@ const nl_word nl_hows[] = {
     {"r", SHUT_RD},       {"w", SHUT_WR},           {"rw", SHUT_RDWR}, {"SHUT_RD", SHUT_RD},
     {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}, {NULL, 0}};
 
-/* s:shutdown("r" | "w" | "rw") -> true | nil, err */
+/* What the peer did before says more than that the connection is over. */
+static int failedend (lua_State *L, nl_stream *s, const char *op) {
+  int number = errno == ENOTCONN && s->pending != 0 ? s->pending : errno;
+  return number == NL_ELAYER ? s->layer->class->fail(L, s->layer, op) : nl_errno(L, op, number);
+}
+
+static int stream_flush_try (lua_State *L, nl_wait *w) {
+  nl_stream *s = (nl_stream *)w->self;
+  if (flush(s) < 0) return failedwrite(L, s, w, "shutdown");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* s:shutdown("r" | "w" | "rw") -> true | nil, err. What a layer says to the peer then may have to wait for
+ * room; a writer that already waits sends it along. */
 static int stream_shutdown (lua_State *L) {
+  static const nl_call wait = {stream_flush_try, "shutdown", &nl_stream_class, NL_WRITE, 0, false};
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
   int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
-  int result = s->layer->shutdown(s, how);
-  if (result < 0 && errno == ENOTCONN && s->pending != 0) errno = s->pending;
-  if (result == 0 && how != SHUT_WR) deafen(s);
-  return nl_result(L, "shutdown", result);
+  if (end(s, how) < 0) return failedend(L, s, "shutdown");
+  if (how != SHUT_WR) deafen(s);
+  if (flush(s) < 0 && errno == EAGAIN && s->handle.side[NL_WRITE].owner == NULL) return nl_await(L, &wait);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Before it waits for the peer's end: what says ours must have left. */
+static bool said (nl_stream *s, nl_wait *w) {
+  bool later = flush(s) < 0 && errno == EAGAIN && s->handle.side[NL_WRITE].owner == NULL;
+  w->side = later ? NL_WRITE : NL_READ;
+  return !later;
 }
 
 /* s:finish([timeout]) -> count | nil, err: says it has no more to send, reads to the peer's end and
@@ -305,9 +373,10 @@ static int stream_shutdown (lua_State *L) {
  * tells whether it ended or broke. */
 static int stream_finish_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
-  if (!w->woken && !w->poll && s->layer->shutdown(s, SHUT_WR) < 0 && errno != ENOTCONN) {
-    return nl_errno(L, "finish", s->pending != 0 ? s->pending : errno);
+  if (!w->woken && !w->poll && end(s, SHUT_WR) < 0 && errno != ENOTCONN) {
+    return failedend(L, s, "finish");
   }
+  if (!said(s, w)) return NL_AGAIN;
   for (;;) {
     w->progress += s->in.tail - s->in.head;
     nl_consume(L, &s->in, s->in.tail - s->in.head);
@@ -345,5 +414,12 @@ static const luaL_Reg stream_methods[] = {{"write", stream_write},
                                           {"finish", stream_finish},
                                           {"setlimits", stream_setlimits},
                                           {NULL, NULL}};
-const nl_class nl_stream_class = {"net.stream",     stream_methods, nl_releasestream,
-                                  &nl_handle_class, NULL,           NULL};
+/* A layer may have a word for the peer; it is not waited for. */
+static void stream_part (lua_State *L, void *self) {
+  nl_stream *s = self;
+  (void)L;
+  if (s->layer != NULL && s->layer->below != NULL && end(s, SHUT_WR) == 0) (void)flush(s);
+}
+
+const nl_class nl_stream_class = {"net.stream", stream_methods, nl_releasestream, &nl_handle_class,
+                                  NULL,         NULL,           stream_part};

@@ -387,7 +387,7 @@ static const luaL_Reg task_methods[] = {{"join", task_join},     {"cancel", task
                                         {"place", task_place},   {NULL, NULL}};
 static const luaL_Reg task_metamethods[] = {{"__tostring", task_tostring}, {NULL, NULL}};
 /* No release: a task is held by the registry until its timer is stopped, and a finalizer costs. */
-const nl_class nl_task_class = {"net.task", task_methods, NULL, NULL, task_metamethods, task_cancel};
+const nl_class nl_task_class = {"net.task", task_methods, NULL, NULL, task_metamethods, task_cancel, NULL};
 
 /* spawn(f, ...) -> task: of no scope; it outlives the one who spawned it */
 static int task_spawn (lua_State *L) {
@@ -507,7 +507,7 @@ static const luaL_Reg waitlist_methods[] = {{"wait", waitlist_wait},
                                             {"wake", waitlist_wake},
                                             {"waiting", waitlist_waiting},
                                             {NULL, NULL}};
-static const nl_class waitlist_class = {"net.waitlist", waitlist_methods, waitlist_release, NULL, NULL, NULL};
+static const nl_class waitlist_class = {"net.waitlist", waitlist_methods, waitlist_release, NULL, NULL, NULL, NULL};
 
 /* waitlist() -> list */
 static int task_waitlist (lua_State *L) {

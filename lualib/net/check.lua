@@ -29,6 +29,15 @@ function check.call(name, f, ...)
   return answer(pcall(f, ...))
 end
 
+---The same for a function whose first argument is the argument `arg` of the public one.
+function check.callat(name, arg, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local message = results[2]
+  if type(message) ~= "string" then error(message, 0) end
+  raise((message:gsub("^.-bad argument #1 to '[%w_.?]+'", ("bad argument #%d to '%s'"):format(arg, name))))
+end
+
 ---An integer within bounds, or the default where it is nil.
 function check.integer(name, arg, value, low, high, default)
   if value == nil and default then return default end

@@ -176,6 +176,35 @@ local function byname(host, port, options, timeout)
   return s, facts
 end
 
+local function plain(host, port, options, timeout)
+  local s, facts = try(host, port, options, timeout)
+  if s ~= false then return s, facts end
+  return byname(host, port, options, timeout)
+end
+
+-- The same with TLS on top. A mistake in its options is told before anything is connected.
+local function protected(host, port, options, timeout, wanted)
+  local tls = require "net.tlsstream"
+  local name = type(host) == "string" and not host:find "^unix:" and host:gsub("%.$", "") or nil
+  local plan, problem = tls.clientplan("connect", 3, wanted, name)
+  if not plan then return nil, problem end
+  local began = task.now()
+  local s, facts = plain(host, port, options, timeout)
+  if not s then return nil, facts end
+  local connected = task.now()
+  if getmetatable(s).__index ~= socket.stream then
+    s:close()
+    check.bad("connect", 3, 'option "tls": a stream, not a socket of type', options.type)
+  end
+  local ok, err = tls.orclose(s, tls.client, plan, port, math.max(timeout - (connected - began), 0))
+  if not ok then
+    err.host, err.port = err.host or name, err.port or tonumber(port)
+    return nil, err
+  end
+  facts.tls_ms = milliseconds(connected)
+  return s, facts
+end
+
 ---Connects a stream. A name is looked up without stopping other tasks. Its addresses race as in RFC 8305, in
 ---the order of RFC 6724 with the families taking turns: each is tried when the one before has failed or has
 ---not answered within 250 ms, the first that connects wins and the others are closed. Lookup and attempts
@@ -197,9 +226,9 @@ end
 function dial.connect(host, port, options)
   port, options = noport(host, port, options)
   local timeout = type(options) == "table" and options.timeout or TIMEOUT
-  local s, err = try(host, port, options, timeout)
-  if s ~= false then return s, err end
-  return byname(host, port, options, timeout)
+  local wanted = type(options) == "table" and options.tls
+  if not wanted then return plain(host, port, options, timeout) end
+  return protected(host, port, options, timeout, wanted)
 end
 
 -- A socket file whose server is gone refuses connections: it may be replaced.
@@ -286,6 +315,20 @@ local function addressesof(list)
   return addresses
 end
 
+local function listen(host, port, options)
+  if host == nil then return onany(port, options) end
+  if type(host) == "table" then return onlist(host, port, options) end
+  local s, err = listenon(host, port, options)
+  if s ~= false then return s, err end
+  local list
+  list, err = lookup(host, options)
+  if not list then
+    err.op, err.port = "listen", tonumber(port)
+    return nil, err
+  end
+  return onlist(addressesof(list), port, options)
+end
+
 ---Listens for streams. Without a host it takes IPv4 and IPv6 connections on every interface; a name with
 ---several addresses, or a list of addresses, is listened on at all of them, on one port.
 ---@async
@@ -302,17 +345,15 @@ end
 ---```
 function dial.listen(host, port, options)
   port, options = noport(host, port, options)
-  if host == nil then return onany(port, options) end
-  if type(host) == "table" then return onlist(host, port, options) end
-  local s, err = listenon(host, port, options)
-  if s ~= false then return s, err end
-  local list
-  list, err = lookup(host, options)
-  if not list then
-    err.op, err.port = "listen", tonumber(port)
-    return nil, err
-  end
-  return onlist(addressesof(list), port, options)
+  local wanted = type(options) == "table" and options.tls
+  if not wanted then return listen(host, port, options) end
+  local plan, err = require("net.tlsstream").serverplan("listen", 3, wanted)
+  if not plan then return nil, err end
+  local s
+  s, err = listen(host, port, options)
+  if not s then return nil, err end
+  for _, one in ipairs(s.list or { s }) do require("net.core.greeting").policy(one, plan) end
+  return s
 end
 
 return dial

@@ -3,6 +3,7 @@
 
 local task = require "net.core.task"
 local socket = require "net.core.socket"
+local greeting = require "net.core.greeting"
 local check = require "net.check"
 
 ---@class net.stream
@@ -94,9 +95,18 @@ local function explain(err)
   return debug.traceback(tostring(err), 2)
 end
 
+-- A client that does not come to terms with TLS is none: whoever wants to know of it says so to net.listen.
+local function greeted(client)
+  if not greeting.due(client) then return true end
+  local plan = greeting.policy(client)
+  local ok, err = client:handshake()
+  if not ok and plan.failed then plan.failed(client, err) end
+  return ok
+end
+
 local function serveone(client, handler, gate)
   local held <close> = client -- luacheck: ignore held
-  local ok, err = xpcall(handler, explain, client)
+  local ok, err = xpcall(function() if greeted(client) then handler(client) end end, explain)
   if gate then gate:release() end
   if ok then return end
   if type(err) == "table" then task.sleep(0) end -- raises where it is this task that was canceled

@@ -22,7 +22,7 @@ local ARGUMENTS = {
   stream = { recv = { 1, 0 }, peek = { 1, 0 }, read_until = { "x", 1, 0 }, write = { "x" }, send = { "x", 0 },
     unread = { "x" }, shutdown = { "w" }, setlimits = { { max_line = 10 } }, settimeout = { 1 },
     setblocking = { true }, connect = { "127.0.0.1", 1 }, bind = { "127.0.0.1", 0 },
-    sendfile = { io.stdout }, setsockopt = { "SO_KEEPALIVE", true }, getsockopt = { "SO_TYPE" } },
+    sendfile = { io.stdout }, export_key = { "EXPORTER-x", 16 }, setsockopt = { "SO_KEEPALIVE", true }, getsockopt = { "SO_TYPE" } },
   listener = { settimeout = { 1 }, setblocking = { true }, setsockopt = { "SO_KEEPALIVE", true },
     getsockopt = { "SO_TYPE" } },
   datagram = { recv = { 1, 0 }, recvfrom = { 1, 0 }, send = { "x", 0 }, sendto = { "x", "127.0.0.1", 9 },

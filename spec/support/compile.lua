@@ -49,7 +49,7 @@ function compile.program(source, options)
   local dir = objects()
   if not dir then return nil end
   local name = os.tmpname()
-  run(("cc %s %s %s -o %s %s $(ls %s/runtime/*.o %s/bindings/*.o | grep -v /main.o) %s/embedded.o %s"):format(
+  run(("cc %s %s %s -o %s %s $(ls %s/*.o %s/runtime/*.o %s/bindings/*.o | grep -v /main.o) %s"):format(
     flags { "ALL_CFLAGS" }, flags { "ALL_LDFLAGS" }, options, name, source, dir, dir, dir, flags { "LIBS" }))
   return name
 end
