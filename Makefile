@@ -12,9 +12,9 @@ PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
 
 # ---- what must be there
 
-BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev lua-argparse
+BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev libssl-dev lua-argparse
 TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
-  procps binutils coreutils netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
+  procps binutils coreutils openssl netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
 LINT_PACKAGES = lua-check cppcheck clang-format
 BENCH_PACKAGES = strace nmap fping lua-luv lua-cqueues lua-socket lua-copas
 PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
@@ -33,7 +33,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro -Wl,-z,now -Wl,-E $(SANITIZE) $(LDFLAGS)
 # Lua goes in whole, with its symbols exported, so that packaged C modules find them in the program.
 # libev has no pkg-config file in Debian.
 LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblua5.4.a \
-  -Wl,--no-whole-archive -lev -lm -ldl -lpthread
+  -Wl,--no-whole-archive -lev -lssl -lcrypto -lm -ldl -lpthread
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
 LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(ARGPARSE)

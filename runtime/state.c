@@ -72,6 +72,10 @@ static void preload (lua_State *L) {
                                       {"net.core.route", luaopen_net_route},
                                       {"net.core.probe", luaopen_net_probe},
                                       {"net.core.procfs", luaopen_net_procfs},
+                                      {"net.core.certificate", luaopen_net_certificate},
+                                      {"net.core.x509", luaopen_net_x509},
+                                      {"net.core.trust", luaopen_net_trust},
+                                      {"net.core.certify", luaopen_net_certify},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);
