@@ -77,7 +77,8 @@ for _, binding in ipairs { addr, resolve } do
 end
 
 -- Modules under net that are fields as a whole.
-local modules = { ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool" }
+local modules = { ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool",
+  x509 = "net.x509" }
 
 -- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
 local function constant(self, name)
