@@ -40,7 +40,7 @@ LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblu
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LAZY := $(filter x86_64 aarch64,$(MACHINE))
 LAZY_LIBRARIES = $(if $(LAZY),$(foreach l,libssl libcrypto,$(shell $(CC) -print-file-name=$l.so)))
-LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,tls tlscontext tlssession ocsp)
+LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,tls tlscontext tlssession ocsp certificate x509 trust certify)
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
 LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(ARGPARSE)

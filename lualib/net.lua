@@ -77,7 +77,9 @@ for _, binding in ipairs { addr, resolve } do
 end
 
 -- Modules under net that are fields as a whole.
-local modules = { ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool", tls = "net.tls" }
+local modules = {
+  ip = "net.ip", mac = "net.mac", port = "net.port", tool = "net.tool", tls = "net.tls", x509 = "net.x509",
+}
 
 -- SO_*, TCP_*, IP_*, IPV6_*, UDP_*, SOL_*, IPPROTO_*, MSG_*: there are many, and few are ever used.
 local function constant(self, name)

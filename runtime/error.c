@@ -162,6 +162,17 @@ static const codeinfo codes[] = {
     N("TLS_PLAINTEXT", "tls", "plain bytes came before TLS began",
       "They would be taken for protected ones, which is how commands are smuggled in. Read all of the plain "
       "answer before starttls; if there is more than the answer, somebody tampers with the connection."),
+    N("X509_PARSE", "protocol", "not a certificate",
+      "A certificate is a block between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----, or the "
+      "same as bytes (DER). The message says what is there instead: a private key or a request belongs "
+      "elsewhere; text without such a block is often an error page, or the wrong file."),
+    N("TLS_VERIFY", "tls", "certificate is not trusted",
+      "The certificate is not for the name that was asked for, is out of date, or does not lead to an "
+      "authority that is trusted here: err.reason says which, err.certificate is the one at fault. Turn "
+      "verification off for nothing but a look."),
+    N("TLS_CONFIG", "tls", "certificate, key or setting cannot be used",
+      "What this program was given does not go together: a key that is not that of the certificate, a "
+      "wrong password, a file of another kind. The peer has no part in it."),
 };
 
 #define NCODES (sizeof codes / sizeof *codes)
@@ -230,6 +241,8 @@ static int error_concat (lua_State *L) {
 /* err:explain() -> the likely cause and the next thing to try */
 static int error_explain (lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushliteral(L, "hint");
+  if (lua_rawget(L, 1) == LUA_TSTRING) return 1; /* who made the error knows better */
   const char *code = lua_getfield(L, 1, "code") == LUA_TSTRING ? lua_tostring(L, -1) : "";
   const codeinfo *c = bycode(code);
   lua_pushstring(L, c != NULL ? c->explain : "The system gives no more than its message.");

@@ -496,21 +496,25 @@ int nl_pushoption (lua_State *L, int fd, const nl_option *o); /* [-0, +1|2, m] i
 
 /* ---- bindings: one entry each, all they export ------------------------------------------------ */
 
-int luaopen_net_socket (lua_State *L);    /* [-0, +1, m] */
-int luaopen_net_option (lua_State *L);    /* [-0, +1, m] */
-int luaopen_net_multicast (lua_State *L); /* [-0, +1, m] */
-int luaopen_net_message (lua_State *L);   /* [-0, +1, m] */
-int luaopen_net_select (lua_State *L);    /* [-0, +1, m] */
-int luaopen_net_resolve (lua_State *L);   /* [-0, +1, m] */
-int luaopen_net_addr (lua_State *L);      /* [-0, +1, m] */
-int luaopen_net_iface (lua_State *L);     /* [-0, +1, m] */
-int luaopen_net_route (lua_State *L);     /* [-0, +1, m] */
-int luaopen_net_probe (lua_State *L);     /* [-0, +1, m] */
-int luaopen_net_procfs (lua_State *L);    /* [-0, +1, m] */
-int luaopen_net_tls (lua_State *L);       /* [-0, +1, v] */
-int luaopen_net_tlscontext (lua_State *L); /* [-0, +1, v] */
-int luaopen_net_tlssession (lua_State *L); /* [-0, +1, v] */
-int luaopen_net_greeting (lua_State *L);  /* [-0, +1, m] */
-int luaopen_net_ocsp (lua_State *L);      /* [-0, +1, v] */
+int luaopen_net_socket (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_option (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_multicast (lua_State *L);   /* [-0, +1, m] */
+int luaopen_net_message (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_select (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_resolve (lua_State *L);     /* [-0, +1, m] */
+int luaopen_net_addr (lua_State *L);        /* [-0, +1, m] */
+int luaopen_net_iface (lua_State *L);       /* [-0, +1, m] */
+int luaopen_net_route (lua_State *L);       /* [-0, +1, m] */
+int luaopen_net_probe (lua_State *L);       /* [-0, +1, m] */
+int luaopen_net_procfs (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_tls (lua_State *L);         /* [-0, +1, v] */
+int luaopen_net_tlscontext (lua_State *L);  /* [-0, +1, v] */
+int luaopen_net_tlssession (lua_State *L);  /* [-0, +1, v] */
+int luaopen_net_greeting (lua_State *L);    /* [-0, +1, m] */
+int luaopen_net_ocsp (lua_State *L);        /* [-0, +1, v] */
+int luaopen_net_certificate (lua_State *L); /* [-0, +1, v] */
+int luaopen_net_x509 (lua_State *L);        /* [-0, +1, v] */
+int luaopen_net_trust (lua_State *L);       /* [-0, +1, v] */
+int luaopen_net_certify (lua_State *L);     /* [-0, +1, v] */
 
 #endif

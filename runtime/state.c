@@ -77,6 +77,10 @@ static void preload (lua_State *L) {
                                       {"net.core.tlssession", luaopen_net_tlssession},
                                       {"net.core.greeting", luaopen_net_greeting},
                                       {"net.core.ocsp", luaopen_net_ocsp},
+                                      {"net.core.certificate", luaopen_net_certificate},
+                                      {"net.core.x509", luaopen_net_x509},
+                                      {"net.core.trust", luaopen_net_trust},
+                                      {"net.core.certify", luaopen_net_certify},
                                       {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   luaL_setfuncs(L, bindings, 0);

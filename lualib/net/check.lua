@@ -140,6 +140,28 @@ function kinds.word(value, ...)
   return false, '"' .. table.concat({ ... }, '" or "') .. '"'
 end
 
+function kinds.boolean(value)
+  return type(value) == "boolean", "boolean"
+end
+
+function kinds.bytes(value)
+  return type(value) == "string", "string"
+end
+
+function kinds.list(value)
+  return type(value) == "table", "list"
+end
+
+function kinds.table(value)
+  return type(value) == "table", "table"
+end
+
+-- A key or a password, which no message may show.
+function kinds.secret(value)
+  local shown = type(value) == "string" and (value == "" and "nothing" or "one with NUL") or value
+  return kinds.text(value) and value ~= "", "string", shown
+end
+
 ---An option table with fields of several kinds: `known` gives each {kind, bounds or words...}.
 function check.fields(name, arg, options, known)
   if options == nil then return {} end
@@ -149,8 +171,11 @@ function check.fields(name, arg, options, known)
     if not kind then
       raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
     end
-    local good, wanted = kinds[kind[1]](value, table.unpack(kind, 2))
-    if not good then check.bad(name, arg, ("option %q: %s"):format(field, wanted), value) end
+    local good, wanted, shown = kinds[kind[1]](value, table.unpack(kind, 2))
+    if not good then
+      if shown == nil then shown = value end
+      check.bad(name, arg, ("option %q: %s"):format(field, wanted), shown)
+    end
   end
   return options
 end

@@ -74,6 +74,8 @@ local function liveclasses()
     ["net.tool.output"] = require("net.output").class,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
     ["net.linkwatch"] = methods(watch),
+    ["net.x509"] = net.x509,
+    ["net.x509.certificate"] = methods(net.x509.make()),
   }
 end
 
@@ -278,6 +280,11 @@ describe("the option classes", function()
     ["net.route.options"] = function(options) return net.route("127.0.0.1", options) end,
     ["net.neighbors.options"] = net.neighbors,
     ["net.port.scan.options"] = function(options) return net.port.scan("127.0.0.1", 1, options) end,
+    ["net.x509.verify.options"] = net.x509.verify,
+    ["net.x509.generate_key.options"] = net.x509.generate_key,
+    ["net.x509.request.options"] = net.x509.request,
+    ["net.x509.make.options"] = net.x509.make,
+    ["net.x509.make_crl.options"] = net.x509.make_crl,
     ["net.getaddrinfo.hints"] = function(hints) return net.getaddrinfo("127.0.0.1", 1, hints) end,
   }
 

@@ -29,6 +29,9 @@ local BINARY = { data = true, bytes = true, delimiter = true, format = true, ["n
 -- Without an end is fine there.
 local ENDLESS = { ["net.pings.count"] = true }
 
+-- Numbers that are no seconds, and may be negative.
+local SIGNED = { ["net.x509.make.days"] = true, ["net.x509.make_crl.days"] = true }
+
 -- Read only after a level and a number, which the sweep does not give; or it would print.
 local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true }
 
@@ -37,7 +40,9 @@ local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockop
 
 -- Function, else option field = what fields need beside them.
 local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type }, ["net.free_port"] = {},
-  ["net.is_port_available"] = {}, ["net.port.owner"] = {} }
+  ["net.is_port_available"] = {}, ["net.port.owner"] = {},
+  ["net.x509.verify"] = { chain = "x" },
+  ["net.x509.make_crl"] = { issuer = { certificate = "x", key = "x" } } }
 
 -- Not tried: function = argument values that would take something away from the sweep itself.
 local HARMFUL = { ["net.fromfd"] = { [0] = true, [1] = true } }
@@ -109,7 +114,7 @@ local function numberforbidden(place, param, takes, value)
   if not takes.number and math.tointeger(value) == nil then return true end
   local low, high = range(param.text)
   if low and (value < low or value > high) then return true end
-  return takes.number and value < 0 -- all of them are seconds
+  return takes.number and value < 0 and not SIGNED[place] -- all of the others are seconds
 end
 
 local function textforbidden(place, param, takes, value)
@@ -190,6 +195,7 @@ local makers = {
   end,
   ["net.mac.address"] = function() return net.mac.parse "00:11:32:3c:c3:0b" end,
   ["net.linkwatch"] = function() return assert(net.watch_links()) end,
+  ["net.x509.certificate"] = function() return net.x509.make() end,
 }
 
 -- parameter = a right value, or a function that makes one
@@ -206,6 +212,7 @@ local samples = {
   ["net.getservbyname.name"] = "http",
   ["net.getprotobyname.name"] = "tcp",
   ["net.every.seconds"] = 1,
+  ["net.x509.certificate.issued.other"] = function() return net.x509.make() end,
   ["net.listen.port"] = 0,
   ["net.datagram.bind.port"] = 0,
   ["net.stream.bind.port"] = 0,

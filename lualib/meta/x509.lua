@@ -1,0 +1,87 @@
+---@meta
+-- luacheck: ignore
+
+---What net.x509.verify is asked. Without `ca`, `cafile` and `capath` the system's store counts, or what the
+---environment variables SSL_CERT_FILE and SSL_CERT_DIR name in its place.
+---@class net.x509.verify.options
+---@field chain? string|net.x509.certificate|(string|net.x509.certificate)[] the certificate in question,
+--- then those that lead from it to the authority, in any order; strings are PEM or DER. Required, but for
+--- the method
+---@field host? string the name or address that it has to be for; nil: any
+---@field purpose? "server"|"client"|"any" what it is used for; "server" if absent
+---@field time? integer when it has to be valid, in seconds since 1970; now if absent
+---@field ca? string|net.x509.certificate|(string|net.x509.certificate)[] authorities that are trusted
+---@field cafile? string a file of such in PEM
+---@field capath? string a folder of such, named by hashes as `openssl rehash` does it
+---@field crl? string|string[] revocation lists, PEM or DER; with any, the issuer of the leaf must have one
+---@field crl_all? boolean the other issuers of the chain must have one too
+---@field depth? integer most certificates between leaf and authority, 0 to 100; 100 if absent
+---@field security_level? integer 0 to 5; 2 if absent, which takes no RSA key below 2048 bits and neither
+--- MD5 nor SHA-1; 0 takes everything
+---@field partial? boolean a certificate in `ca` is trusted even if it is no root
+---@field strict? boolean chains have to obey RFC 5280 to the letter. Many private authorities do not, such
+--- as those without key identifiers, so false if absent
+
+---The options of net.x509.generate_key. All are optional.
+---@class net.x509.generate_key.options
+---@field type? "ec"|"rsa"|"ed25519"|"ed448" ec if absent
+---@field curve? string of an EC key; P-256 if absent
+---@field bits? integer of an RSA key, 512 to 16384; 2048 if absent
+---@field password? string encrypts the key (AES-256)
+
+---The options of net.x509.request. All are optional.
+---@class net.x509.request.options
+---@field key? string private key in PEM; made if absent
+---@field password? string of the key
+---@field digest? "sha256"|"sha384"|"sha512"|"sha1"|"md5" for the signature; sha256 if absent
+---@field subject? string|{name: string, value: string}[] "CN=a.test,O=Test", or attributes in the order of
+--- the certificate, which is the other way round; empty if absent
+---@field names? string[] host names that it shall be for; any bytes
+---@field addresses? string[] IP addresses that it shall be for
+---@field emails? string[]
+---@field uris? string[]
+---@field must_staple? boolean the server has to send an OCSP answer along
+---@field extensions? {oid: string, critical: boolean?, value: string|false}[] as in net.x509.make.options
+
+---The options of net.x509.make. All are optional.
+---@class net.x509.make.options
+---@field subject? string|{name: string, value: string}[] "CN=a.test,O=Test", or attributes in the order of
+--- the certificate, which is the other way round; empty if absent
+---@field names? string[] host names that it is for; any bytes
+---@field addresses? string[] IP addresses that it is for
+---@field emails? string[]
+---@field uris? string[]
+---@field key? string private key in PEM; made if absent
+---@field password? string of the key
+---@field request? string a CSR in PEM, whose signature is checked, instead of a key: its subject and names
+--- are used where none are given here, and nothing else of it
+---@field issuer? {certificate: net.x509.certificate|string, key: string, password: string?} who signs;
+--- nil: itself
+---@field ca? boolean it may sign certificates
+---@field pathlen? integer how many authorities may follow below it, 0 to 1000
+---@field serial? integer|string number, or hexadecimal digits; drawn if absent
+---@field days? number how long it is valid; 30 if absent
+---@field not_before? integer when it begins, in seconds since 1970; now if absent
+---@field not_after? integer when it ends; by `days` if absent
+---@field key_usage? string[] "digitalSignature", "keyCertSign" ...; fit for server and client, or for an
+--- authority, if absent; {}: not limited
+---@field extended_key_usage? string[] "serverAuth", "clientAuth" ... or numbers; both if absent; {}: not
+--- limited
+---@field name_constraints? {permitted: string[]?, excluded: string[]?} "DNS:a.test", "IP:10.0.0.0/8",
+--- "email:", "URI:"
+---@field digest? "sha256"|"sha384"|"sha512"|"sha1"|"md5" for the signature; sha256 if absent
+---@field ocsp_urls? string[]
+---@field crl_urls? string[]
+---@field must_staple? boolean the server has to send an OCSP answer along
+---@field extensions? {oid: string, critical: boolean?, value: string|false}[] others, with the bytes of
+--- their DER; one that would be made anyway is replaced, or left out with the value false
+
+---The options of net.x509.make_crl.
+---@class net.x509.make_crl.options
+---@field issuer? {certificate: net.x509.certificate|string, key: string, password: string?} who signs;
+--- required
+---@field revoked? (net.x509.certificate|integer|string)[] certificates or serial numbers; none if absent
+---@field days? number until the next list is due; 30 if absent
+---@field not_before? integer when it was made, in seconds since 1970; now if absent
+---@field not_after? integer when the next list is due; by `days` if absent
+---@field digest? "sha256"|"sha384"|"sha512"|"sha1"|"md5" for the signature; sha256 if absent
