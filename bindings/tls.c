@@ -159,19 +159,22 @@ static int give (int number) {
   return -1;
 }
 
+/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. */
+static unsigned long reasonof (void) {
+  unsigned long first = ERR_get_error(), reason = first;
+  while (reason != 0 && ERR_GET_LIB(reason) != ERR_LIB_SSL) reason = ERR_get_error();
+  return reason != 0 ? reason : first;
+}
+
 /* Keeps why a call failed, for ever. -1 with errno; EAGAIN: it has not failed. */
 static int failed (tls *t, int result) {
   int how = SSL_get_error(t->base.ssl, result);
   if (how == SSL_ERROR_SYSCALL && t->number != 0) return give(t->number);
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
-  t->reason = ERR_peek_error();
+  t->reason = reasonof();
   bool cut = how == SSL_ERROR_SYSCALL || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-  if (ERR_GET_REASON(t->reason) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-    t->failure = UNTRUSTED;
-    if (t->base.verdict == X509_V_OK) t->base.verdict = SSL_get_verify_result(t->base.ssl);
-  } else {
-    t->failure = cut && t->belowended ? TRUNCATED : BROKEN;
-  }
+  bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
+  t->failure = refused ? UNTRUSTED : cut && t->belowended ? TRUNCATED : BROKEN;
   return give(NL_ELAYER);
 }
 

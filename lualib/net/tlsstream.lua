@@ -297,7 +297,8 @@ end
 
 local function target(s, err)
   local address, port = s:getpeername()
-  if type(port) ~= "number" then address, port = tostring(address), nil end
+  if type(port) ~= "number" then port = nil end
+  if type(address) ~= "string" or address == "unix:" then return err end
   err.address, err.port = err.address or address, err.port or port
   return err
 end
