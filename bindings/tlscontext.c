@@ -29,7 +29,7 @@ typedef struct sharedkey { /* with a peer that has it too */
 } sharedkey;
 
 typedef struct settings { /* what the callbacks need; belongs to the context */
-  unsigned char *alpn; /* each with its length before it, RFC 7301 */
+  unsigned char *alpn;    /* each with its length before it, RFC 7301 */
   unsigned alpnlen;
   unsigned char *staple;
   int staplelen;
@@ -74,7 +74,8 @@ static int onalpn (SSL *ssl, const unsigned char **chosen, unsigned char *len, c
   unsigned char *found = NULL;
   (void)arg;
   if (s == NULL || s->alpn == NULL) return SSL_TLSEXT_ERR_NOACK;
-  if (SSL_select_next_proto(&found, len, s->alpn, s->alpnlen, offered, offeredlen) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&found, len, s->alpn, s->alpnlen, offered, offeredlen) !=
+      OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *chosen = found;
@@ -356,7 +357,8 @@ static int setciphers (const maker *m) {
   lua_State *L = m->L;
   const char *ciphers = nl_fieldtext(L, 1, "ciphers"), *suites = nl_fieldtext(L, 1, "ciphersuites");
   const char *groups = nl_fieldtext(L, 1, "groups");
-  if (ciphers != NULL && SSL_CTX_set_cipher_list(m->context, ciphers) != 1) return unusable(L, "ciphers", NULL);
+  if (ciphers != NULL && SSL_CTX_set_cipher_list(m->context, ciphers) != 1)
+    return unusable(L, "ciphers", NULL);
   if (suites != NULL && SSL_CTX_set_ciphersuites(m->context, suites) != 1) {
     return unusable(L, "ciphersuites", "there is an unknown one in it");
   }
@@ -432,8 +434,8 @@ static int setkeylog (const maker *m) {
 static int setsessions (const maker *m) {
   unsigned char id[16];
   bool kept = nl_fieldbool(m->L, 1, "session", true);
-  (void)SSL_CTX_set_session_cache_mode(
-      m->context, kept ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+  (void)SSL_CTX_set_session_cache_mode(m->context, kept ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
+                                                        : SSL_SESS_CACHE_OFF);
   if (!kept) (void)SSL_CTX_set_options(m->context, SSL_OP_NO_TICKET);
   if (!kept && SSL_CTX_set_num_tickets(m->context, 0) != 1) return unusable(m->L, "session", NULL);
   if (RAND_bytes(id, sizeof id) != 1) return unusable(m->L, "session", NULL);
@@ -449,8 +451,9 @@ static void setdefaults (SSL_CTX *context) {
 }
 
 static int make (const maker *m) {
-  static int (*const steps[])(const maker *m) = {setversions, setciphers, settrust,    setverification, setcrls,
-                                                 setalpn,     setstaple,  setkeys,     setkeylog,       setsessions};
+  static int (*const steps[])(const maker *m) = {setversions, setciphers, settrust,  setverification,
+                                                 setcrls,     setalpn,    setstaple, setkeys,
+                                                 setkeylog,   setsessions};
   setdefaults(m->context);
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
     int bad = steps[i](m);
@@ -462,9 +465,10 @@ static int make (const maker *m) {
 }
 
 static const char *const options[] = {
-    "ca",   "cafile", "capath", "system",   "cert",         "key",    "password",      "client_ca", "ciphers",
-    "min",  "max",    "groups", "alpn",     "ciphersuites", "verify_time",   "session",   "keylog",
-    "psk",  "crl",    "depth",  "crl_all",  "staple",       "partial_chain", "security_level", NULL};
+    "ca",      "cafile", "capath", "system", "cert",    "key",          "password",      "client_ca",
+    "ciphers", "min",    "max",    "groups", "alpn",    "ciphersuites", "verify_time",   "session",
+    "keylog",  "psk",    "crl",    "depth",  "crl_all", "staple",       "partial_chain", "security_level",
+    NULL};
 
 /* context(options) -> context | nil, err */
 static int tlscontext_context (lua_State *L) {

@@ -17,8 +17,10 @@
 #define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
 
 /* Their methods come from the bindings. */
-const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL, NULL, NULL};
-const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL, NULL, NULL};
+const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL,
+                                    NULL,           NULL};
+const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL,
+                                    NULL,           NULL};
 
 static const char *reason (const char *host, const char *problem) {
   if (problem != NULL) return problem;

@@ -16,24 +16,24 @@ local beginnings = {
   { "^%u+ /?[%w/.:_?%%-]* ?H?T?T?P?", "plain HTTP", "the client has to use https" },
 }
 
--- Alerts by the words of OpenSSL.
+-- Alerts by their names in RFC 8446.
 local alerts = {
-  ["handshake failure"] = "The peer found nothing in common: versions, ciphers, groups or certificates. Try other "
+  handshake_failure = "The peer found nothing in common: versions, ciphers, groups or certificates. Try other "
     .. "versions with min and max, or ask which it speaks: netlua tls --protocols",
-  ["protocol version"] = "The peer speaks none of the versions that were offered. An old server may need "
+  protocol_version = "The peer speaks none of the versions that were offered. An old server may need "
     .. "min=\"TLSv1\" with security_level=0",
-  ["unrecognized name"] = "The server has no certificate for that name: check the name, or the server's virtual hosts",
-  ["no application protocol"] = "The server speaks none of the protocols of the option alpn",
-  ["certificate required"] = "The server wants a certificate of this client: the options cert and key",
-  ["bad certificate"] = "The peer refuses our certificate",
-  ["unknown CA"] = "The peer does not trust the authority of our certificate, or knows it not: it may need "
+  unrecognized_name = "The server has no certificate for that name: check the name, or the server's virtual hosts",
+  no_application_protocol = "The server speaks none of the protocols of the option alpn",
+  certificate_required = "The server wants a certificate of this client: the options cert and key",
+  bad_certificate = "The peer refuses our certificate",
+  unknown_ca = "The peer does not trust the authority of our certificate, or knows it not: it may need "
     .. "the intermediate certificates in cert",
-  ["certificate expired"] = "Our certificate has ended: renew it",
-  ["certificate unknown"] = "The peer refuses our certificate, without saying why",
-  ["access denied"] = "Our certificate is valid, and not allowed there",
-  ["unknown psk identity"] = "The peer has no key under the identity of the option psk",
-  ["decrypt error"] = "The peer could not check what was sent: with psk, the two keys differ",
-  ["internal error"] = "The peer failed: its log knows why",
+  certificate_expired = "Our certificate has ended: renew it",
+  certificate_unknown = "The peer refuses our certificate, without saying why",
+  access_denied = "Our certificate is valid, and not allowed there",
+  unknown_psk_identity = "The peer has no key under the identity of the option psk",
+  decrypt_error = "The peer could not check what was sent: with psk, the two keys differ",
+  internal_error = "The peer failed: its log knows why",
 }
 
 -- Reasons by the words of OpenSSL.
