@@ -55,6 +55,7 @@ local certificate = {}
 local meta = { __index = certificate, __name = "net.x509.certificate" }
 
 local DAY = 86400
+local DIGESTS = { sha256 = true, sha1 = true, sha384 = true, sha512 = true, md5 = true }
 local SHOWN = 4 -- names in one line
 
 local module = { class = certificate }
@@ -91,10 +92,11 @@ end
 ---What is to be checked of a host as the user gave it: a name without its last dot, or the bytes of an
 ---address without its zone; nil for what can be neither.
 function module.target(host)
+  if host:find("\0", 1, true) then return nil end
   local bytes = addr.inet_pton("inet", host) or addr.inet_pton("inet6", (host:gsub("%%.*$", "")))
   if bytes then return nil, bytes end
   local name = host:gsub("%.$", "")
-  if name == "" or name:find "^%." or name:find("\0", 1, true) then return nil end
+  if name == "" or name:find "^%." then return nil end
   return name
 end
 
@@ -157,7 +159,10 @@ end
 ---assert(c:fingerprint() == c.sha256 and #c:fingerprint "sha512" == 128)
 ---```
 function certificate:fingerprint(algorithm)
-  return (check.call("fingerprint", function(which) return core.digest(self.der, which) end, algorithm))
+  if algorithm ~= nil and not DIGESTS[algorithm] then
+    check.bad("fingerprint", 1, '"sha256", "sha1", "sha384", "sha512" or "md5"', algorithm)
+  end
+  return core.digest(self.der, algorithm)
 end
 
 ---Its public key in PEM.
