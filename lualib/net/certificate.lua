@@ -60,13 +60,27 @@ local SHOWN = 4 -- names in one line
 
 local module = { class = certificate }
 
+-- Bytes over 0x7f: those that are harmless characters as they are, the others escaped.
+local function reescaped(run)
+  local parts, at = {}, 1
+  while at <= #run do
+    local stop = utf8.len(run, at, at) and utf8.offset(run, 2, at) or at + 1
+    local piece = run:sub(at, stop - 1)
+    parts[#parts + 1] = escape(piece) == piece and piece or piece:gsub(".", function(c)
+      return ("\\%02X"):format(c:byte())
+    end)
+    at = stop
+  end
+  return table.concat(parts)
+end
+
 -- OpenSSL escapes every byte over 0x7f. What is harmless text of UTF-8 becomes readable again.
 local function readable(name)
-  return (name:gsub("\\[89A-F]%x[\\89A-F%x]*", function(run)
-    local bytes = run:gsub("\\(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
-    local safe = utf8.len(bytes) and not bytes:find "[\0-\x7f]" and escape(bytes) == bytes
-    return safe and bytes or run
-  end))
+  local bytes = name:gsub("\\(.)(%x?)", function(first, second)
+    local high = second ~= "" and first:find "[89A-F]"
+    return high and string.char(tonumber(first .. second, 16)) or nil
+  end)
+  return (bytes:gsub("[\x80-\xff]+", reescaped))
 end
 
 local function commonname(fields)

@@ -11,7 +11,8 @@ describe("the host that is to be checked", function()
     end)
   end
 
-  for host, bytes in pairs { ["127.0.0.1"] = "\127\0\0\1", ["fe80::1%eth0"] = "\xfe\x80" .. ("\0"):rep(13) .. "\1",
+  for host, bytes in pairs { ["127.0.0.1"] = "\127\0\0\1",
+    ["fe80::1%eth0"] = "\xfe\x80" .. ("\0"):rep(13) .. "\1",
     ["::ffff:127.0.0.1"] = ("\0"):rep(10) .. "\xff\xff\127\0\0\1" } do
     it("is an address for " .. host, function()
       assert.same({ nil, bytes }, { certificate.target(host) })

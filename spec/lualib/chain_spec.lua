@@ -134,7 +134,8 @@ describe("verification", function()
   end)
 
   it("checks the lists of the whole chain where it is asked to", function()
-    local leaves = assert(x509.make_crl { issuer = { certificate = a.intermediate, key = a.intermediatekey } })
+    local leaves = assert(x509.make_crl { issuer = { certificate = a.intermediate,
+      key = a.intermediatekey } })
     local roots = assert(x509.make_crl { issuer = { certificate = a.ca, key = a.cakey },
       revoked = { a.intermediate } })
 
@@ -190,8 +191,10 @@ describe("verification", function()
     local akey, bkey = x509.generate_key(), x509.generate_key()
     local root1 = x509.make { subject = "CN=A", ca = true, key = akey }
     local root2 = x509.make { subject = "CN=B", ca = true, key = bkey }
-    local one = x509.make { subject = "CN=A", ca = true, key = akey, issuer = { certificate = root2, key = bkey } }
-    local two = x509.make { subject = "CN=B", ca = true, key = bkey, issuer = { certificate = root1, key = akey } }
+    local one = x509.make { subject = "CN=A", ca = true, key = akey, issuer = { certificate = root2,
+      key = bkey } }
+    local two = x509.make { subject = "CN=B", ca = true, key = bkey, issuer = { certificate = root1,
+      key = akey } }
     local leaf = x509.make { names = { "a.test" }, issuer = { certificate = one, key = akey } }
 
     local verified, err = x509.verify { chain = { leaf, one, two }, ca = a.ca }

@@ -43,7 +43,8 @@ describe("the words for a certificate that is not trusted", function()
   it("tell a few of many names", function()
     local names = {}
     for i = 1, 10000 do names[i] = ("n%d.test"):format(i) end
-    local err = failure { number = HOSTNAME, depth = 0, chain = { x509.make { names = names } }, host = "c.test" }
+    local err = failure { number = HOSTNAME, depth = 0, chain = { x509.make { names = names } },
+      host = "c.test" }
 
     assert.matches("n6.test, 9994 more and not", err.message, 1, true)
     assert.is_true(#err.message < 200)
@@ -52,7 +53,8 @@ describe("the words for a certificate that is not trusted", function()
 
   it("tell that there are no names, and that a name is no address", function()
     local bare = x509.make { subject = "CN=c.test" }
-    assert.equal("no_names", failure({ number = HOSTNAME, depth = 0, chain = { bare }, host = "c.test" }).reason)
+    assert.equal("no_names", failure({ number = HOSTNAME, depth = 0, chain = { bare },
+      host = "c.test" }).reason)
 
     local err = failure { number = HOSTNAME, depth = 0, chain = { x509.make { names = { "127.0.0.1" } } },
       host = "127.0.0.1" }
@@ -69,7 +71,8 @@ describe("the words for a certificate that is not trusted", function()
       failure({ number = REVOKED, depth = 1, chain = { c, between } }).message)
     assert.matches("^authority certificate CN=My CA was revoked",
       failure({ number = REVOKED, depth = 1, chain = { c, ca } }).message)
-    assert.equal(ca, failure({ number = REVOKED, depth = 1, chain = { c, between }, certificate = ca }).certificate)
+    assert.equal(ca, failure({ number = REVOKED, depth = 1, chain = { c, between },
+      certificate = ca }).certificate)
     assert.matches('issued by "CN=My CA"', failure({ number = NOISSUER, depth = 0, chain = { c } }).message)
   end)
 
