@@ -72,7 +72,8 @@ describe("running out of memory", function()
     it(("lets no certificate pass that is not to be trusted: %s, %d"):format(which, span), function()
       local module = compile.module("spec/support/starve.c", "-lcrypto -Wl,-z,nodelete")
 
-      local out, err, status = netlua.shell(("%%s spec/support/starving.lua %s %s %d %d"):format(module, which,
+      local out, err, status = netlua.shell(("%%s spec/support/starving.lua %s %s %d %d"):format(module,
+        which,
         span, step), 55)
 
       os.remove(module)
