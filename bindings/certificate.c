@@ -74,11 +74,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void *need (lua_State *L, void *ptr) {
@@ -93,7 +94,7 @@ static BIO *newbio (lua_State *L) {
 }
 
 static int malformed (lua_State *L, const char *what) {
-  if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
+  if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
   return nl_fail(L, "x509.parse", "X509_PARSE", "%s", what);
 }
 

@@ -67,11 +67,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void need (lua_State *L, bool fine) {
@@ -79,7 +80,7 @@ static void need (lua_State *L, bool fine) {
 }
 
 static int refused (lua_State *L, const char *what) {
-  need(L, ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE);
+  need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
   return nl_fail(L, "x509.verify", "X509_PARSE", "%s", what);
 }
 

@@ -10,6 +10,7 @@ if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 local USED = {
   "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool",
   "port", "is_port_open", "interfaces", "route", "watch_links", "ping", "trace", "path_mtu", "diagnose",
+  "x509",
 }
 for _, name in ipairs(USED) do assert(net[name]) end
 require "net.stream"
