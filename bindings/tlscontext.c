@@ -252,6 +252,7 @@ static int setkey (const maker *m) {
 static int setcrls (const maker *m) {
   lua_State *L = m->L;
   X509_STORE *store = SSL_CTX_get_cert_store(m->context);
+  unsigned long all = nl_fieldbool(L, 1, "crl_all", false) ? X509_V_FLAG_CRL_CHECK_ALL : 0;
   BIO *bio = openoption(L, "crl");
   int n = 0;
   if (bio == NULL) return 0;
@@ -265,7 +266,6 @@ static int setcrls (const maker *m) {
   }
   if (!atend()) return unusable(L, "crl", NULL);
   if (n == 0) return unusable(L, "crl", "there is no list of revoked certificates in it");
-  unsigned long all = nl_fieldbool(L, 1, "crl_all", false) ? X509_V_FLAG_CRL_CHECK_ALL : 0;
   return done(L, "crl", X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | all));
 }
 

@@ -80,6 +80,13 @@ int nl_domain (int fd) {
   return family;
 }
 
+int nl_typeof (int fd) {
+  int type = SOCK_STREAM;
+  socklen_t len = sizeof type;
+  (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len); /* stream where it cannot say */
+  return type;
+}
+
 int nl_familyof (nl_stream *s) {
   if (s->family == AF_UNSPEC) s->family = (uint16_t)nl_domain(s->handle.fd);
   return s->family;

@@ -369,6 +369,7 @@ void nl_blackhole (lua_State *L); /* [-0, +0, m] the kind and message of that, f
 /* What became of a field of the options at arg, which is named with its value; 0: it is no address. */
 int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name); /* [-0, +2, m] */
 int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
+int nl_typeof (int fd);         /* SOCK_* */
 int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
@@ -501,6 +502,7 @@ int nl_pushoption (lua_State *L, int fd, const nl_option *o); /* [-0, +1|2, m] i
 /* ---- bindings: one entry each, all they export ------------------------------------------------ */
 
 int luaopen_net_socket (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_listener (lua_State *L);    /* [-0, +1, m] */
 int luaopen_net_option (lua_State *L);      /* [-0, +1, m] */
 int luaopen_net_multicast (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_message (lua_State *L);     /* [-0, +1, m] */

@@ -215,8 +215,9 @@ end
 ---@param options? net.connect.options an unknown field raises
 ---@return net.stream? stream a datagram object for type "seqpacket" or "dgram"
 ---@return net.error|table? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts`
---- has every address tried with its own error and `ms`. On success: {address, port, ms} of the connection,
---- for a name also host, lookup_ms and attempts
+--- has every address tried with its own error and `ms`. With tls also TLS_VERIFY, TLS_HANDSHAKE, TLS_CONFIG.
+--- On success: {address, port, ms} of the connection, for a name also host, lookup_ms and attempts, with tls
+--- also tls_ms
 ---@see connect(2), RFC 8305
 ---```lua
 ---local server = assert(net.listen("127.0.0.1", 0))
@@ -337,7 +338,8 @@ end
 ---@param port? integer|string 0 to 65535; 0: a free one, see getsockname
 ---@param options? net.listen.options an unknown field raises
 ---@return net.listener? listener
----@return net.error? err EADDRINUSE, EACCES, EADDRNOTAVAIL, EAI_NONAME ...
+---@return net.error? err EADDRINUSE, EACCES, EADDRNOTAVAIL, EAI_NONAME ...; TLS_CONFIG: certificate or key
+--- cannot be used
 ---@see bind(2), listen(2)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0, { backlog = 16 }))

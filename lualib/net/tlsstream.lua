@@ -7,13 +7,14 @@ local socket = require "net.core.socket"
 local task = require "net.core.task"
 local newerror = require "net.core.error".new
 local check = require "net.check"
-local tls = require "net.tls"
+local contexts = require "net.tlscontext"
 local hint = require "net.tlshint"
 
 ---@class net.stream
 local stream = {}
 
 local HANDSHAKE = 10 -- seconds that a client has for it
+local LARGEST_EXPORT = 1024 -- bytes
 local BINDING = "EXPORTER-Channel-Binding" -- RFC 9266
 
 -- ---- options
@@ -28,15 +29,15 @@ local serving = { context = true, servername = true, handshake_timeout = true, f
 local function contextof(name, arg, options, fields, server)
   local made, more = {}, false
   for field, value in pairs(options) do
-    if not fields[field] and not tls.isfield[field] then check.unknown(name, arg, field) end
-    if tls.isfield[field] then made[field] = value end
+    if not fields[field] and not contexts.isfield[field] then check.unknown(name, arg, field) end
+    if contexts.isfield[field] then made[field] = value end
     more = more or not fields[field]
   end
   if options.context == nil then
-    if more or server then return tls.make(name, arg, made, server) end
-    return tls.default()
+    if more or server then return contexts.make(name, arg, made, server) end
+    return contexts.default()
   end
-  if not tls.is(options.context) then
+  if not contexts.is(options.context) then
     check.bad(name, arg, 'option "context": net.tls.context', options.context)
   end
   for field in pairs(made) do
@@ -47,7 +48,7 @@ end
 
 local function optiontable(name, arg, options)
   if options == true then return {} end
-  if tls.is(options) then return { context = options } end
+  if contexts.is(options) then return { context = options } end
   if type(options) ~= "table" then check.bad(name, arg, 'option "tls": true, table or context', options) end
   return options
 end
@@ -96,22 +97,22 @@ local function clientplan(name, arg, options, host)
     if options[field] ~= nil then return options[field] end
     return context.options[field]
   end
-  tls.checkverify(name, arg, options.verify)
-  tls.checkocsp(name, arg, options.ocsp)
+  contexts.checkverify(name, arg, options.verify)
+  contexts.checkocsp(name, arg, options.ocsp)
   checkrecords(name, arg, options.dane)
   local verify = pick "verify" ~= false
   if pick "verify" == "optional" or context.options.client_ca then
     check.bad(name, arg, 'option "tls": a context for clients', "one for servers")
   end
   host = hostname(name, arg, options.host) or host
-  if host and host:find "[\x80-\xff]" then return tls.fail('"%s": international names in their form "xn--..."', host) end
+  if host and host:find "[\x80-\xff]" then return contexts.fail('"%s": international names in their form "xn--..."', host) end
   if not host and (verify or options.dane) then
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
   end
   local ocsp = pick "ocsp"
   return {
     context = context, host = host, verify = verify, ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
-    alpn = options.alpn ~= nil and tls.wirenames(name, arg, options.alpn) or nil,
+    alpn = options.alpn ~= nil and contexts.wirenames(name, arg, options.alpn) or nil,
     dane = options.dane and wire(options.dane), time = context.options.verify_time,
     resumes = context.options.session ~= false and not options.dane,
   }
@@ -179,14 +180,14 @@ end
 
 local function namedcontext(name, arg, pattern, value)
   if type(pattern) ~= "string" then check.bad(name, arg, 'option "servername": names as keys', pattern) end
-  if tls.is(value) then return value end
+  if contexts.is(value) then return value end
   if type(value) ~= "table" then
     check.bad(name, arg, ('option "servername": context or options for %q'):format(pattern), value)
   end
   for field in pairs(value) do
-    if not tls.isfield[field] then check.unknown(name, arg, field) end
+    if not contexts.isfield[field] then check.unknown(name, arg, field) end
   end
-  return tls.make(name, arg, value, true)
+  return contexts.make(name, arg, value, true)
 end
 
 -- A function from the name that a client asks for to a context.
@@ -195,14 +196,14 @@ local function chooser(name, arg, servername)
   if type(servername) ~= "table" then
     check.bad(name, arg, 'option "servername": function or table', servername)
   end
-  local contexts = {}
+  local byname = {}
   for pattern, value in pairs(servername) do
     local context, err = namedcontext(name, arg, pattern, value)
     if not context then return nil, err end
-    contexts[pattern:lower()] = context
+    byname[pattern:lower()] = context
   end
   return function(asked)
-    return contexts[asked] or contexts[asked:gsub("^[^.]+", "*", 1)]
+    return byname[asked] or byname[asked:gsub("^[^.]+", "*", 1)]
   end
 end
 
@@ -214,7 +215,7 @@ local function serverplan(name, arg, options)
   if not context.options.cert and not context.psk then
     check.bad(name, arg, 'option "tls": cert and key', "none")
   end
-  tls.checkverify(name, arg, options.verify)
+  contexts.checkverify(name, arg, options.verify)
   check.timeout(name, arg, options.handshake_timeout)
   if options.failed ~= nil then check.callable(name, arg, options.failed) end
   local choose
@@ -233,7 +234,7 @@ local function choose(s, plan, asked)
   if context == false then
     return nil, newerror("handshake", "TLS_HANDSHAKE", ("no certificate for %q"):format(asked))
   end
-  if not tls.is(context) then
+  if not contexts.is(context) then
     error(("servername gave %s, not a net.tls.context"):format(type(context)), 0)
   end
   return session.choose(s, context.core, { verify = modeof(context) })
@@ -328,6 +329,7 @@ end
 ---```lua
 ---local a, b = net.pair()
 ---b:write "ready\n"
+---a:peek(1)
 ---assert(select(2, a:starttls({ host = "example.test" })).code == "TLS_PLAINTEXT")
 ---```
 function stream:starttls(options, timeout)
@@ -336,7 +338,7 @@ function stream:starttls(options, timeout)
   local over = closed(self, "starttls")
   if over then return nil, over end
   if options == nil then options = true end
-  local server = type(options) == "table" and not tls.is(options) and options.server
+  local server = type(options) == "table" and not contexts.is(options) and options.server
   if server ~= nil and server ~= false and server ~= true then check.bad("starttls", 1, 'option "server": boolean', server) end
   if type(options) == "table" and options.server ~= nil then
     local copy = {}
@@ -466,9 +468,12 @@ end
 ---```
 function stream:export_key(label, length, context)
   check.class("export_key", self, socket.stream, "net.stream")
+  check.bytes("export_key", 1, label)
+  check.integer("export_key", 2, length, 1, LARGEST_EXPORT)
+  if context ~= nil then check.bytes("export_key", 3, context) end
   local over = closed(self, "export_key")
   if over then return nil, over end
-  return check.call("export_key", session.export, self, label, length, context)
+  return session.export(self, label, length, context)
 end
 
 for name, method in pairs(stream) do socket.stream[name] = method end

@@ -24,6 +24,7 @@ local OTHERS = { true, false, function() end, {}, io.stdout }
 
 -- Bytes, in which NUL is one like the others; and formats, whose first letter counts, as for io.read.
 local BINARY = { data = true, bytes = true, delimiter = true, format = true, ["net.stream.read...."] = true,
+  ["net.tls.context.ocsp"] = true, label = true, context = true,
   message = true, sentence = true, target = true } -- the last are shown, escaped
 
 -- Without an end is fine there.
@@ -41,6 +42,7 @@ local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockop
 -- Function, else option field = what fields need beside them.
 local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type }, ["net.free_port"] = {},
   ["net.is_port_available"] = {}, ["net.port.owner"] = {},
+  ["net.stream.starttls"] = { host = "x" },
   ["net.x509.verify"] = { chain = "x" },
   ["net.x509.make_crl"] = { issuer = { certificate = "x", key = "x" } } }
 
@@ -212,6 +214,7 @@ local samples = {
   ["net.getservbyname.name"] = "http",
   ["net.getprotobyname.name"] = "tcp",
   ["net.every.seconds"] = 1,
+  ["net.stream.starttls.options"] = function() return { host = "x" } end,
   ["net.x509.certificate.issued.other"] = function() return net.x509.make() end,
   ["net.listen.port"] = 0,
   ["net.datagram.bind.port"] = 0,
