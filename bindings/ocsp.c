@@ -115,8 +115,8 @@ static int readsingle (lua_State *L, OCSP_SINGLERESP *single, lua_Integer when) 
   return status(L, words[said], NULL);
 }
 
-/* read(response, certificate, issuer, [time]) -> {status =, ...}: "good", "revoked" or "unknown", if it is the
- * authority that says so; otherwise "invalid" and the problem */
+/* read(response, certificate, issuer, [time]) -> {status =, ...}: "good", "revoked" or "unknown", if it is
+ * the authority that says so; otherwise "invalid" and the problem */
 static int ocsp_read (lua_State *L) {
   size_t len;
   const unsigned char *der = (const unsigned char *)luaL_checklstring(L, 1, &len);

@@ -177,6 +177,11 @@ static int ask (look *k) {
   return (int)k->n;
 }
 
+/* Whether what a layered stream received is nothing for its reader. */
+static bool idle (lua_State *L, nl_stream *layered) {
+  return layered != NULL && !nl_readable(L, layered);
+}
+
 static int flush (lua_State *L, look *k) {
   nfds_t n = k->n;
   int ready = ask(k);
@@ -189,7 +194,7 @@ static int flush (lua_State *L, look *k) {
       return failedentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
     }
     if (k->bytes[i]) happened |= POLLIN;
-    else if ((happened & POLLIN) && k->layered[i] != NULL && !nl_readable(L, k->layered[i])) happened &= ~POLLIN;
+    else if ((happened & POLLIN) && idle(L, k->layered[i])) happened &= ~POLLIN;
     if (happened != 0) addready(L, k, i, happened);
   }
   k->first += (lua_Integer)n;

@@ -1,6 +1,7 @@
 /*
- * socket.c: sockets of every family as objects: streams, datagram sockets, and what listeners are made of. Numeric addresses
- * and unix paths only; names are the dialer's business. Leans on stream.c for the bytes of a stream.
+ * socket.c: sockets of every family as objects: streams, datagram sockets, and what becomes a listener.
+ * Numeric addresses and unix paths only; names are the dialer's business. Leans on stream.c for the bytes of
+ * a stream.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 
 #include "netlua.h"
 
-#define RETRY 0.01   /* before connect tries a full unix backlog again */
+#define RETRY 0.01 /* before connect tries a full unix backlog again */
 #define DATAGRAM ((size_t)65536)
 #define SMALL ((size_t)2048) /* most datagrams */
 
@@ -64,7 +65,7 @@ static const char *const connectoptions[] = {
     "fastopen", "happy_eyeballs", "strict",    "max_line", "max_read",  "tls",       NULL};
 static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
                                             "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
-                                            "mode",      "max_line", "max_read", "tls",      NULL};
+                                            "mode",      "max_line", "max_read", "tls",       NULL};
 static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
                                          "sndbuf", "broadcast", "source",    NULL};
 
@@ -527,8 +528,7 @@ int luaopen_net_socket (lua_State *L) {
                                        {NULL, NULL}};
   static const luaL_Reg names[] = {
       {"getsockname", handle_getsockname}, {"getpeername", handle_getpeername}, {NULL, NULL}};
-  static const luaL_Reg makers[] = {
-      {"connect", handle_connect}, {"bind", handle_bind}, {NULL, NULL}};
+  static const luaL_Reg makers[] = {{"connect", handle_connect}, {"bind", handle_bind}, {NULL, NULL}};
   luaL_newlib(L, functions);
   pushmethods(L, &nl_stream_class, names);
   luaL_setfuncs(L, makers, 0);

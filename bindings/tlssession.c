@@ -1,6 +1,6 @@
 /*
- * tlssession.c: TLS sessions before and after their handshake: what OpenSSL has to be told of a peer, and what
- * is known of it then. The bytes in between are those of tls.c.
+ * tlssession.c: TLS sessions before and after their handshake: what OpenSSL has to be told of a peer, and
+ * what is known of it then. The bytes in between are those of tls.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -198,7 +198,8 @@ static int tlssession_prepare (lua_State *L) {
   return usable > 0 ? 1 : nl_fail(L, "handshake", "TLS_CONFIG", "none of the TLSA records can be used");
 }
 
-/* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked for */
+/* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked
+ * for */
 static int tlssession_choose (lua_State *L) {
   nl_session *t = checksession(L, 1);
   SSL_CTX *context = checkcontext(L, 2);

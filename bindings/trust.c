@@ -1,7 +1,7 @@
 /*
  * trust.c: whether a chain of certificates is to be trusted. OpenSSL decides; this file asks it the whole
- * question, checks the result of every setter, and asks for the name once more at the end, of the leaf itself:
- * where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
+ * question, checks the result of every setter, and asks for the name once more at the end, of the leaf
+ * itself: where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
  */
 #define OPENSSL_API_COMPAT 30000
 #define OPENSSL_NO_DEPRECATED
@@ -308,9 +308,9 @@ static identity identityof (lua_State *L) {
   return who;
 }
 
-/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The options
- * are {name or address (4 or 16 bytes), ca = {der, ...}, capath, system, crl = {text, ...}, crl_all, purpose,
- * time, depth, security_level, partial, strict}. */
+/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The
+ * options are {name or address (4 or 16 bytes), ca = {der, ...}, capath, system, crl = {text, ...}, crl_all,
+ * purpose, time, depth, security_level, partial, strict}. */
 static int trust_verify (lua_State *L) {
   luaL_checktype(L, CHAIN, LUA_TTABLE);
   luaL_checktype(L, OPTIONS, LUA_TTABLE);

@@ -3,24 +3,26 @@
 local check = require "net.check"
 local contexts = require "net.tlscontext"
 
----TLS as net.connect, net.listen and starttls use it: contexts. Peers are verified unless an option of that one
----call says otherwise; TLS 1.2 is the oldest version that is spoken.
+---TLS as net.connect, net.listen and starttls use it: contexts. Peers are verified unless an option of that
+---one call says otherwise; TLS 1.2 is the oldest version that is spoken.
 ---@class net.tls
 local tls = {}
 
 ---The options of net.tls.context. All are optional. Where a field is a file's content it may be given as the
 ---path of the file or as the text itself, which begins with "-----BEGIN" somewhere.
 ---@class net.tls.context.options
----@field ca? string authorities to trust, PEM text or path; the system's if neither ca, cafile nor capath is there
+---@field ca? string authorities to trust, PEM text or path; the system's if neither ca, cafile nor capath
+--- is there
 ---@field cafile? string path of a file with authorities to trust, besides `ca`
 ---@field capath? string folder of such files by the hash of their names, see openssl-rehash(1)
 ---@field cert? string our certificate and those that lead to its authority, PEM text or path; with `key`
 ---@field key? string private key of `cert`, PEM text or path
 ---@field password? string of an encrypted key
----@field client_ca? string of a server: authorities of client certificates, PEM text or path; clients must then
---- have one. Such a context is for servers only
----@field verify? boolean|"optional" of a client: false believes any certificate; true if absent. Of a server: true
---- demands a certificate of the client, "optional" takes those without one too; by client_ca if absent
+---@field client_ca? string of a server: authorities of client certificates, PEM text or path; clients must
+--- then have one. Such a context is for servers only
+---@field verify? boolean|"optional" of a client: false believes any certificate; true if absent. Of a
+--- server: true demands a certificate of the client, "optional" takes those without one too; by client_ca
+--- if absent
 ---@field verify_time? integer seconds since 1970 for which certificates are judged; now if absent
 ---@field depth? integer certificates between ours and theirs, 0 to 100; 100 if absent
 ---@field partial_chain? boolean trusts certificates of `ca` that are no roots; false if absent
@@ -33,8 +35,8 @@ local tls = {}
 ---@field ciphersuites? string of TLS 1.3: "TLS_AES_128_GCM_SHA256:..."
 ---@field groups? string of the key exchange: "X25519:P-256:..."
 ---@field security_level? integer 0 to 5, see SSL_CTX_set_security_level(3); 2, that is 112 bits, if absent
----@field alpn? string[] application protocols, the best first; of a server: its choice goes by this list, and a
---- client that offers only others is refused
+---@field alpn? string[] application protocols, the best first; of a server: its choice goes by this list,
+--- and a client that offers only others is refused
 ---@field session? boolean sessions are resumed; true if absent
 ---@field keylog? string|false file that the secrets of the sessions are appended to, for Wireshark;
 --- $SSLKEYLOGFILE if absent
@@ -46,7 +48,8 @@ local tls = {}
 ---connection.
 ---@param options? net.tls.context.options an unknown field raises
 ---@return net.tls.context? context
----@return net.error? err TLS_CONFIG (what a field holds cannot be used, and why), ENOENT, EACCES ... of a file
+---@return net.error? err TLS_CONFIG (what a field holds cannot be used, and why), ENOENT, EACCES ... of a
+--- file
 ---@see SSL_CTX_new(3)
 ---```lua
 ---local context = assert(net.tls.context { min = "TLSv1.3", alpn = { "h2", "http/1.1" } })

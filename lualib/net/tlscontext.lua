@@ -1,5 +1,5 @@
--- net.tlscontext: contexts of TLS and what their options mean, for net.tls and net.tlsstream. No function here
--- is public.
+-- net.tlscontext: contexts of TLS and what their options mean, for net.tls and net.tlsstream. No function
+-- here is public.
 
 local core = require "net.core.tlscontext"
 local session = require "net.core.tlssession"
@@ -8,8 +8,9 @@ local check = require "net.check"
 
 local contexts = {}
 
----What many connections have in common: whom to trust, who we are, versions and ciphers. net.tls.context makes
----them; the option tls of net.connect, net.listen and starttls takes one, alone or as its field `context`.
+---What many connections have in common: whom to trust, who we are, versions and ciphers. net.tls.context
+---makes them; the option tls of net.connect, net.listen and starttls takes one, alone or as its field
+---`context`.
 ---@class net.tls.context
 local context = {}
 context.__index = context
@@ -20,8 +21,8 @@ local LARGEST_FILE = 16 * 1024 * 1024
 
 local contextfields = {
   "ca", "cafile", "capath", "cert", "key", "password", "client_ca", "verify", "verify_time", "depth",
-  "partial_chain", "crl", "crl_all", "min", "max", "ciphers", "ciphersuites", "groups", "security_level", "alpn",
-  "session", "keylog", "ocsp", "psk",
+  "partial_chain", "crl", "crl_all", "min", "max", "ciphers", "ciphersuites", "groups", "security_level",
+  "alpn", "session", "keylog", "ocsp", "psk",
 }
 local isfield = {}
 for _, name in ipairs(contextfields) do isfield[name] = true end
@@ -78,7 +79,7 @@ local function sharedkeys(name, arg, keys)
     local good = type(identity) == "string" and #identity >= 1 and #identity <= 128 and not identity:find "\0"
       and type(key) == "string" and #key >= 1 and #key <= 256
     if not good then
-      check.bad(name, arg, 'option "psk": identities of 1 to 128 bytes with keys of 1 to 256 bytes', "another")
+      bad(name, arg, "psk", "identities of 1 to 128 bytes with keys of 1 to 256 bytes", "another")
     end
     list[#list + 1] = { identity, key }
   end
@@ -116,7 +117,8 @@ local function corefields(name, arg, options, serving)
   if options.keylog == nil then fields.keylog = core.environment "SSLKEYLOGFILE" end
   if options.keylog then fields.keylog = options.keylog end
   local verifies = not serving or options.verify
-  fields.system = verifies and not (options.ca or options.cafile or options.capath or options.client_ca) or nil
+  local own = options.ca or options.cafile or options.capath or options.client_ca
+  fields.system = verifies and not own or nil
   return fields
 end
 

@@ -1,5 +1,5 @@
--- net.tlshint: what a failed handshake tells: what to try next, from the alert that came or from what the peer
--- said instead of TLS.
+-- net.tlshint: what a failed handshake tells: what to try next, from the alert that came or from what the
+-- peer said instead of TLS.
 
 local hint = {}
 
@@ -7,7 +7,7 @@ local hint = {}
 local beginnings = {
   { "^HTTP/%d", "plain HTTP", "connect without TLS, or to its HTTPS port" },
   { "^<", "plain HTTP", "connect without TLS, or to its HTTPS port" },
-  { "^220[ %-]", "SMTP or FTP", "begin in plain text and use starttls, or use the port with TLS from the start" },
+  { "^220[ %-]", "SMTP or FTP", "begin in plain text and use starttls, or use its port for TLS" },
   { "^%* OK", "IMAP", "begin in plain text and use starttls, or use port 993" },
   { "^%+OK", "POP3", "begin in plain text and use starttls, or use port 995" },
   { "^SSH%-", "SSH", "this is not a TLS port" },
@@ -18,11 +18,12 @@ local beginnings = {
 
 -- Alerts by their names in RFC 8446.
 local alerts = {
-  handshake_failure = "The peer found nothing in common: versions, ciphers, groups or certificates. Try other "
-    .. "versions with min and max, or ask which it speaks: netlua tls --protocols",
+  handshake_failure = "The peer found nothing in common: versions, ciphers, groups or certificates. Try "
+    .. "other versions with min and max, or ask which it speaks: netlua tls --protocols",
   protocol_version = "The peer speaks none of the versions that were offered. An old server may need "
     .. "min=\"TLSv1\" with security_level=0",
-  unrecognized_name = "The server has no certificate for that name: check the name, or the server's virtual hosts",
+  unrecognized_name = "The server has no certificate for that name: check the name, or the server's "
+    .. "virtual hosts",
   no_application_protocol = "The server speaks none of the protocols of the option alpn",
   certificate_required = "The server wants a certificate of this client: the options cert and key",
   bad_certificate = "The peer refuses our certificate",
@@ -38,8 +39,8 @@ local alerts = {
 
 -- Reasons by the words of OpenSSL.
 local reasons = {
-  ["unsupported protocol"] = "The peer's version is older than `min`. An old server may need min=\"TLSv1\" with "
-    .. "security_level=0",
+  ["unsupported protocol"] = "The peer's version is older than `min`. An old server may need "
+    .. "min=\"TLSv1\" with security_level=0",
   ["no shared cipher"] = "Client and server have no cipher in common, or the server has no certificate",
   ["dh key too small"] = "The server's key exchange is weak: it has to be mended, or security_level lowered",
   ["no protocols available"] = "No version lies between min and max with that security_level",

@@ -37,7 +37,8 @@ end)
 describe("the greeter", function()
   -- A stream of a listener with TLS, before its handshake, and the client's plain end of it.
   local function accepted(f)
-    local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server { handshake_timeout = 5 } }))
+    local options = { tls = secure.server { handshake_timeout = 5 } }
+    local listener <close> = assert(net.listen("127.0.0.1", 0, options))
     local raw <close> = assert(net.connect(listener:getsockname()))
     local s <close> = assert(listener:accept(5))
     f(s, raw)

@@ -25,7 +25,8 @@ describe("a context", function()
       issuer = { certificate = a.intermediate, key = a.intermediatekey }, key = a.key }
     assert.is_nil(key and nil)
     local locked = assert(net.x509.generate_key { password = "open sesame" })
-    local own = assert(net.x509.make { subject = "CN=y", names = { "y.test" }, key = locked, password = "open sesame" })
+    local own = assert(net.x509.make { subject = "CN=y", names = { "y.test" }, key = locked,
+      password = "open sesame" })
 
     assert(core.context { cert = own:pem(), key = locked, password = "open sesame" })
     assert.matches('option "password" is missing', refused { cert = own:pem(), key = locked }, 1, true)
@@ -38,8 +39,8 @@ describe("a context", function()
     local broken = a.key:gsub("%w", "A", 40)
     local damaged = a.chain:gsub("\n%w%w%w", "\n!!!", 1)
 
-    for option, value in pairs { ca = "text", cert = "text", client_ca = "text", crl = "text", key = "text" } do
-      assert.matches(('option "%s"'):format(option), refused { [option] = value }, 1, true)
+    for _, option in ipairs { "ca", "cert", "client_ca", "crl", "key" } do
+      assert.matches(('option "%s"'):format(option), refused { [option] = "text" }, 1, true)
     end
     assert.matches("broken", refused { cert = a.chain, key = broken }, 1, true)
     assert.matches('option "cert"', refused { cert = damaged, key = a.key }, 1, true)
@@ -58,7 +59,8 @@ describe("a context", function()
   it("raises for fields it does not know and values of the wrong kind", function()
     for text, options in pairs {
       ['unknown option "cafil" (did you mean "cafile"?)'] = { cafil = "x" }, ['"depth"'] = { depth = 101 },
-      ['"min"'] = { min = "SSLv3" }, ['"security_level"'] = { security_level = 6 }, ['"session"'] = { session = 1 },
+      ['"min"'] = { min = "SSLv3" }, ['"security_level"'] = { security_level = 6 },
+      ['"session"'] = { session = 1 },
       ['"cafile"'] = { cafile = "a\0b" }, ['"verify_time"'] = { verify_time = -1 },
     } do
       local ok, message = pcall(core.context, options)
@@ -85,7 +87,7 @@ describe("the trust of the system", function()
 
   it("may be empty: then nobody is trusted", function()
     local netlua = require "netlua"
-    local out, err = netlua.shell("SSL_CERT_FILE= SSL_CERT_DIR=/nonexistent %s -E -e 'print(net.tls.context())'")
+    local out, err = netlua.shell("SSL_CERT_DIR=/nonexistent %s -e 'print(net.tls.context())'")
 
     assert.equal("", err)
     assert.matches("net.tls.context", out, 1, true)

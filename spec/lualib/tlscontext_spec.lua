@@ -12,7 +12,8 @@ describe("a context of net.tls", function()
     end
     local held <close>, left, right = connected.pair() -- luacheck: ignore held
 
-    local context = assert(net.tls.context { cert = names[1], key = names[2], ca = names[3], cafile = names[3] })
+    local context = assert(net.tls.context { cert = names[1], key = names[2], ca = names[3],
+      cafile = names[3] })
     local task = net.spawn(right.starttls, right, { context = context, server = true }, 5)
 
     assert(left:starttls({ context = context, host = a.host }, 5))
@@ -55,7 +56,8 @@ describe("a context of net.tls", function()
     local secret = "correct horse battery staple"
     local locked = assert(net.x509.generate_key { password = secret })
     for _, options in ipairs {
-      { cert = a.chain, key = locked, password = secret }, { cert = a.chain, key = locked, password = secret .. "x" },
+      { cert = a.chain, key = locked, password = secret },
+      { cert = a.chain, key = locked, password = secret .. "x" },
       { cert = a.chain, key = a.key:sub(1, 100) }, { psk = { x = secret:rep(20) } },
     } do
       local ok, made, err = pcall(net.tls.context, options)

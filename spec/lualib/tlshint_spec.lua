@@ -34,7 +34,8 @@ describe("the error of a handshake", function()
   end)
 
   it("has what to do about an alert and about reasons of this side", function()
-    assert.matches("certificate of this client", complete({ alert = "certificate_required" }):explain(), 1, true)
+    local required = complete { alert = "certificate_required" }
+    assert.matches("certificate of this client", required:explain(), 1, true)
     assert.matches("min", complete({ message = "unsupported protocol" }):explain(), 1, true)
     assert.is_true(#complete({ alert = "unheard of" }):explain() > 20)
   end)

@@ -56,7 +56,8 @@ describe("a client", function()
   it("checks the address that it connects to where no name is given", function()
     local server <close> = secure.serve()
 
-    local _, err = net.connect(server.host, server.port, { tls = { ca = secure.authority().capem }, timeout = 5 })
+    local _, err = net.connect(server.host, server.port,
+      { tls = { ca = secure.authority().capem }, timeout = 5 })
 
     assert.equal("TLS_VERIFY", err.code)
     assert.equal("127.0.0.1", err.host)
@@ -143,8 +144,9 @@ describe("a client", function()
   it("tells a mistake in its options before anything is connected", function()
     local calls = {
       ['unknown option "cafil"'] = { cafil = "x" }, ['option "min"'] = { min = "SSLv3" },
-      ['option "verify"'] = { verify = 1 }, ['option "alpn"'] = { alpn = {} }, ['option "ocsp"'] = { ocsp = 1 },
-      ['option "host"'] = { host = "a\0b" }, ['option "dane"'] = { dane = {} }, ['option "psk"'] = { psk = { 1 } },
+      ['option "verify"'] = { verify = 1 }, ['option "alpn"'] = { alpn = {} },
+      ['option "ocsp"'] = { ocsp = 1 }, ['option "psk"'] = { psk = { 1 } },
+      ['option "host"'] = { host = "a\0b" }, ['option "dane"'] = { dane = {} },
       ['option "context"'] = { context = {} }, ['option "depth"'] = { depth = -1 },
       ['option "ca" in the context'] = { context = assert(net.tls.context()), ca = "x" },
     }
@@ -161,13 +163,15 @@ describe("a client", function()
     local other = assert(net.x509.generate_key())
     local locked = assert(net.x509.generate_key { password = "secret word" })
     local rows = {
-      { { ca = "-----BEGIN nothing" }, "ca", "no certificate" }, { { cafile = "/nonexistent" }, "cafile", "/nonexistent" },
+      { { ca = "-----BEGIN nothing" }, "ca", "no certificate" },
+      { { cafile = "/nonexistent" }, "cafile", "/nonexistent" },
       { { cert = a.chain, key = other }, "key", "does not belong" },
       { { cert = a.chain, key = locked }, "key", "password" },
       { { cert = a.chain, key = locked, password = "wrong" }, "key", "with that password" },
       { { cert = a.chain, key = a.chain }, "key", "no private key" }, { { cert = a.chain }, "cert", '"key"' },
       { { key = a.key }, "key", '"cert"' }, { { ciphers = "nothing" }, "ciphers", "no cipher" },
-      { { ciphersuites = "nothing" }, "ciphersuites", "unknown" }, { { groups = "nothing" }, "groups", "unknown" },
+      { { ciphersuites = "nothing" }, "ciphersuites", "unknown" },
+      { { groups = "nothing" }, "groups", "unknown" },
       { { crl = "-----BEGIN" }, "crl", "no list" }, { { min = "TLSv1.3", max = "TLSv1.2" }, "max", "older" },
       { { host = "b\xc3\xbccher.test" }, "b\xc3\xbccher", "xn--" },
     }
@@ -230,7 +234,9 @@ describe("what is told of a connection", function()
     assert.are_not.equal(a:channel_binding(), c:channel_binding())
     assert.equal(a:channel_binding "tls-server-end-point", d:channel_binding "tls-server-end-point")
     assert.equal(secure.authority().leaf:fingerprint "sha256",
-      (a:channel_binding("tls-server-end-point"):gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
+      (a:channel_binding("tls-server-end-point"):gsub(".", function(byte)
+        return ("%02x"):format(byte:byte())
+      end)))
     assert.equal(a:export_key("EXPORTER-x", 40, "c"), b:export_key("EXPORTER-x", 40, "c"))
     assert.are_not.equal(a:export_key("EXPORTER-x", 40, "c"), a:export_key("EXPORTER-x", 40))
     d:close()
@@ -291,7 +297,8 @@ end)
 
 describe("a server", function()
   it("chooses its certificate by the name that is asked for", function()
-    local one, two, wild = secure.authority "one.test", secure.authority "two.test", secure.authority "x.wild.test"
+    local one, two = secure.authority "one.test", secure.authority "two.test"
+    local wild = secure.authority "x.wild.test"
     local server <close> = secure.serve { servername = {
       ["one.test"] = { cert = one.chain, key = one.key },
       ["two.test"] = assert(net.tls.context { cert = two.chain, key = two.key }),
@@ -323,7 +330,8 @@ describe("a server", function()
       failed = function(_, err) failures[#failures + 1] = err.message end,
     }
     local function info(host)
-      local s, err = net.connect(server.host, server.port, { tls = { verify = false, host = host }, timeout = 5 })
+      local s, err = net.connect(server.host, server.port,
+        { tls = { verify = false, host = host }, timeout = 5 })
       if not s then return err.code end
       local held <close> = s -- luacheck: ignore held
       return s:tls().certificate.subject
@@ -443,7 +451,8 @@ describe("a server", function()
     assert.equal("TLS_CONFIG", err.code)
     for text, options in pairs {
       ["cert and key"] = {}, ['option "servername"'] = secure.server { servername = 1 },
-      ["unknown option"] = secure.server { host = "x" }, ["seconds"] = secure.server { handshake_timeout = -1 },
+      ["unknown option"] = secure.server { host = "x" },
+      ["seconds"] = secure.server { handshake_timeout = -1 },
     } do
       local ok, message = pcall(net.listen, "127.0.0.1", 0, { tls = options })
       assert.is_false(ok)
@@ -507,7 +516,8 @@ describe("a client's certificate", function()
       if row.name == "untrusted root" then untrusted = row end
     end
     for _, verify in ipairs { true, "optional" } do
-      local subject, failure, err = served({ cert = untrusted.chain, key = untrusted.key }, { verify = verify })
+      local subject, failure, err = served({ cert = untrusted.chain, key = untrusted.key },
+        { verify = verify })
       assert.is_nil(subject)
       assert.equal("TLS_VERIFY", failure.code)
       assert.equal("TLS_ALERT", err.code)
@@ -515,7 +525,8 @@ describe("a client's certificate", function()
     assert.is_table(other)
   end)
 
-  for _, name in ipairs { "expired", "not yet valid", "issuer that is no authority", "RSA-1024 key", "bad signature" } do
+  local wrong = { "expired", "not yet valid", "issuer that is no authority", "RSA-1024 key", "bad signature" }
+  for _, name in ipairs(wrong) do
     it("that is refused: " .. name, function()
       for _, row in ipairs(rows) do
         if row.name == name then
@@ -552,7 +563,8 @@ describe("a client's certificate", function()
     } }
     local context = assert(net.tls.context { ca = one.capem, cert = one.chain, key = one.key })
     local function ask(host)
-      local s, err = net.connect(server.host, server.port, { tls = { context = context, host = host }, timeout = 5 })
+      local s, err = net.connect(server.host, server.port,
+        { tls = { context = context, host = host }, timeout = 5 })
       if not s then return err.code end
       local held <close> = s -- luacheck: ignore held
       s:write "x\n"
@@ -626,8 +638,8 @@ describe("keys that both sides know", function()
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
     it("stand for certificates with " .. version, function()
       local function options(server, key)
-        return { psk = { ["client 1"] = key }, max = version, server = server, host = not server and "x.test" or nil,
-          ciphers = "PSK" }
+        return { psk = { ["client 1"] = key }, max = version, ciphers = "PSK", server = server,
+          host = not server and "x.test" or nil }
       end
       local held <close>, a, b = connected.pair() -- luacheck: ignore held
       local task = net.spawn(b.starttls, b, options(true, "0123456789abcdef"), 5)
@@ -664,8 +676,11 @@ describe("DANE", function()
   local function bytes(hex) return (hex:gsub("..", function(c) return string.char(tonumber(c, 16)) end)) end
 
   it("takes the certificate whose key is the one of the record, whatever its name and authority", function()
-    local info = assert(view { ca = false, verify = true, host = "other.test",
-      dane = { record(3, 1, 1, bytes(a.leaf.public_key_sha256)) }, ca = nil })
+    local server <close> = secure.serve()
+    local s <close> = assert(net.connect(server.host, server.port, { timeout = 5, tls = {
+      host = "other.test", dane = { record(3, 1, 1, bytes(a.leaf.public_key_sha256)) },
+    } }))
+    local info = s:tls()
 
     assert.is_true(info.verified)
     assert.same({ depth = 0, usage = 3, selector = 1, matching = 1 }, info.dane)
@@ -712,7 +727,8 @@ describe("the environment", function()
   end)
 
   it("is asked for no configuration of OpenSSL", function()
-    assert.equal("connected", connect("OPENSSL_CONF=/nonexistent OPENSSL_MODULES=/nonexistent SSL_CERT_FILE=@FOLDER@/ca.pem", ""))
+    assert.equal("connected", connect("OPENSSL_CONF=/nonexistent OPENSSL_MODULES=/nonexistent "
+      .. "SSL_CERT_FILE=@FOLDER@/ca.pem", ""))
   end)
 
   it("may name a file for the secrets, which is ours alone", function()

@@ -28,8 +28,8 @@ end
 local owners = {
   ["^ev%.h$"] = { "runtime/loop.c" },
   ["^openssl/"] = { "bindings/tls.c", "bindings/tlscontext.c", "bindings/tlssession.c", "bindings/ocsp.c",
-    "bindings/certificate.c", "bindings/x509.c", "bindings/trust.c", "bindings/certify.c", "bindings/dnssec.c",
-    "bindings/dns.c" },
+    "bindings/certificate.c", "bindings/x509.c", "bindings/trust.c", "bindings/certify.c",
+    "bindings/dnssec.c", "bindings/dns.c" },
   ["^ldns/"] = { "bindings/dns.c", "bindings/dnssec.c" },
 }
 

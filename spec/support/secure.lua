@@ -79,9 +79,9 @@ function secure.connect(server, options)
   return net.connect(server.host, server.port, { tls = secure.client(options), timeout = 5 })
 end
 
----A relay in front of another port. `change(data, sofar)` gives what goes to the client instead of the data that the
----server sent after `sofar` bytes, and "cut" or "reset" if both connections shall end then, or "stall" if nothing more
----shall go to the client.
+---A relay in front of another port. `change(data, sofar)` gives what goes to the client instead of the data
+---that the server sent after `sofar` bytes, and "cut" or "reset" if both connections shall end then, or
+---"stall" if nothing more shall go to the client.
 function secure.between(port, change)
   return peer.each(function(client)
     local upstream <close> = assert(net.connect("127.0.0.1", port))

@@ -6,7 +6,8 @@ local stapling = {}
 
 stapling.openssl = programs.find "openssl"
 
----A response in DER about `certificate`, issued by `by`. status: "V" valid, "R" revoked, "E" unknown. Signed by
+---A response in DER about `certificate`, issued by `by`. status: "V" valid, "R" revoked, "E" unknown.
+---Signed by
 ---`signer` with its key.
 function stapling.respond(certificate, by, status, signer, key, days)
   local serial = certificate.serial:upper()
@@ -14,7 +15,8 @@ function stapling.respond(certificate, by, status, signer, key, days)
     status == "R" and "260101000000Z,keyCompromise" or "", serial)
   local run <close> = programs.start {
     command = ("exec '%s' ocsp -index index -CA ca.pem -rsigner signer.pem -rkey key.pem -issuer ca.pem "
-      .. "-cert leaf.pem -no_nonce -ndays %d -respout response -noverify"):format(stapling.openssl, days or 3),
+      .. "-cert leaf.pem -no_nonce -ndays %d -respout response -noverify")
+      :format(stapling.openssl, days or 3),
     files = { index = index, ["index.attr"] = "unique_subject = no\n", ["ca.pem"] = by:pem(),
       ["leaf.pem"] = certificate:pem(), ["signer.pem"] = signer:pem(), ["key.pem"] = key },
   }
