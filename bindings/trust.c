@@ -1,7 +1,7 @@
 /*
  * trust.c: whether a chain of certificates is to be trusted. OpenSSL decides; this file asks it the whole
- * question, checks the result of every setter, and asks for the name once more at the end, of the leaf itself:
- * where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
+ * question, checks the result of every setter, and asks for the name once more at the end, of the leaf
+ * itself: where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
  */
 #define OPENSSL_API_COMPAT 30000
 #define OPENSSL_NO_DEPRECATED
@@ -144,6 +144,15 @@ static bool addauthorities (lua_State *L, X509_STORE *store) {
   return fine;
 }
 
+/* Without this OpenSSL would ask on the terminal, for a block that says it is encrypted. */
+static int nopassword (char *to, int size, int writing, void *context) {
+  (void)to;
+  (void)size;
+  (void)writing;
+  (void)context;
+  return -1;
+}
+
 /* One text of lists that are signed, in PEM or DER; false: there is none in it, or a damaged one. */
 static bool addlists (lua_State *L, X509_STORE *store, const char *text, size_t len) {
   bool pem = len > 0 && text[0] != 0x30;
@@ -156,7 +165,8 @@ static bool addlists (lua_State *L, X509_STORE *store, const char *text, size_t 
   for (; n < MAXLIST; n++) {
     if (!pem && BIO_pending((BIO *)input->ptr) == 0) return n > 0;
     X509_CRL_free(g->ptr);
-    g->ptr = pem ? PEM_read_bio_X509_CRL(input->ptr, NULL, NULL, NULL) : d2i_X509_CRL_bio(input->ptr, NULL);
+    g->ptr = pem ? PEM_read_bio_X509_CRL(input->ptr, NULL, nopassword, NULL)
+                 : d2i_X509_CRL_bio(input->ptr, NULL);
     if (g->ptr == NULL) break;
     need(L, X509_STORE_add_crl(store, g->ptr) == 1);
   }
@@ -308,9 +318,9 @@ static identity identityof (lua_State *L) {
   return who;
 }
 
-/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The options
- * are {name or address (4 or 16 bytes), ca = {der, ...}, capath, system, crl = {text, ...}, crl_all, purpose,
- * time, depth, security_level, partial, strict}. */
+/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The
+ * options are {name or address (4 or 16 bytes), ca = {der, ...}, capath, system, crl = {text, ...}, crl_all,
+ * purpose, time, depth, security_level, partial, strict}. */
 static int trust_verify (lua_State *L) {
   luaL_checktype(L, CHAIN, LUA_TTABLE);
   luaL_checktype(L, OPTIONS, LUA_TTABLE);

@@ -216,8 +216,8 @@ static int x509_armor (lua_State *L) {
 
 /* ---- questions about one certificate */
 
-/* print(der) -> text for people, with whatever bytes the certificate has | nil, err */
-static int x509_print (lua_State *L) {
+/* show(der) -> text for people, with whatever bytes the certificate has | nil, err */
+static int x509_show (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
@@ -424,7 +424,7 @@ static void setreasons (lua_State *L) {
 
 int luaopen_net_x509 (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"split", x509_split},   {"armor", x509_armor}, {"print", x509_print},
+      {"split", x509_split},   {"armor", x509_armor}, {"show", x509_show},
       {"digest", x509_digest}, {"spki", x509_spki},   {"matches", x509_matches},
       {"issued", x509_issued}, {"keyid", x509_keyid}, {"random", x509_random},
       {"oid", x509_oid},       {NULL, NULL}};

@@ -161,7 +161,7 @@ end
 ---assert(c:text():find("Subject: CN=a.test", 1, true))
 ---```
 function certificate:text()
-  local shown = core.print(self.der)
+  local shown = core.show(self.der)
   return shown and shown:gsub("[^\n]+", escape) or ""
 end
 
