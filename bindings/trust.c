@@ -22,7 +22,7 @@
 
 #include "netlua.h"
 
-enum { MAXDER = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
+enum { MAXDER = 1 << 20, MAXTEXT = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
 
 static const unsigned hostflags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
@@ -114,7 +114,8 @@ static STACK_OF(X509) * tolist(lua_State *L) {
   nl_guard *one = nl_newguard(L, drop_x509);
   lua_pushvalue(L, -3);
   STACK_OF(X509) *list = g->ptr = sk_X509_new_null();
-  need(L, list != NULL && n <= 2 * MAXLIST);
+  need(L, list != NULL);
+  if (n > 2 * MAXLIST) (void)luaL_error(L, "too many certificates");
   for (lua_Integer i = 1; i <= n; i++) {
     if (!item(L, one, i)) return NULL;
     need(L, sk_X509_push(list, one->ptr) > 0);
@@ -159,7 +160,7 @@ static bool addlists (lua_State *L, X509_STORE *store, const char *text, size_t 
   int n = 0;
   nl_guard *input = nl_newguard(L, drop_bio);
   nl_guard *g = nl_newguard(L, drop_crl);
-  if (len > MAXDER) return false;
+  if (len > MAXTEXT) return false;
   input->ptr = BIO_new_mem_buf(text, (int)len);
   need(L, input->ptr != NULL);
   for (; n < MAXLIST; n++) {

@@ -19,7 +19,7 @@
 
 #include "netlua.h"
 
-enum { MAXBUNDLE = 1 << 24, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
+enum { MAXBUNDLE = 1 << 24, MAXDER = 1 << 20, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
 
 typedef struct block { /* one block of PEM */
   char *name, *header;
@@ -90,7 +90,7 @@ static int malformed (lua_State *L, const char *what) {
 static X509 *todecoded (lua_State *L, const char *der, size_t len) {
   const unsigned char *p = (const unsigned char *)der;
   nl_guard *g = nl_newguard(L, drop_x509);
-  if (len > MAXBUNDLE) return NULL;
+  if (len > MAXDER) return NULL;
   g->ptr = d2i_X509(NULL, &p, (long)len);
   return p == (const unsigned char *)der + len ? g->ptr : NULL;
 }
