@@ -487,7 +487,8 @@ static int certify_openrequest (lua_State *L) {
   if (len > MAXINPUT) return unfit(L, op, "the request is too long");
   nl_guard *gb = nl_newguard(L, drop_bio);
   BIO *bio = hold(L, gb, BIO_new_mem_buf(pem, (int)len));
-  X509_REQ *request = g->ptr = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+  secret none = {NULL, 0, false}; /* without it OpenSSL would ask on the terminal */
+  X509_REQ *request = g->ptr = PEM_read_bio_X509_REQ(bio, NULL, onpassword, &none);
   if (request == NULL) return unfit(L, op, "there is no certificate request in PEM in it");
   EVP_PKEY *key = X509_REQ_get0_pubkey(request);
   if (key == NULL || X509_REQ_verify(request, key) != 1) {

@@ -295,17 +295,26 @@ static const char *environment (lua_State *L, const char *name) {
 }
 
 /* As OpenSSL has it: the variables replace the file and the folder of the system. The system's file is read
- * only where its folder has no index: that takes as long as a hundred handshakes. */
+ * only where its folder has no index: that takes as long as a hundred handshakes. NULL: there is none. */
+static const char *systemfile (lua_State *L, const char *dir) {
+  const char *file = environment(L, X509_get_default_cert_file_env());
+  if (file != NULL) return file;
+  return hasindex(dir) ? NULL : X509_get_default_cert_file();
+}
+
+static const char *systemdir (lua_State *L) {
+  const char *dir = environment(L, X509_get_default_cert_dir_env());
+  return dir != NULL ? dir : X509_get_default_cert_dir();
+}
+
 static int trustsystem (const maker *m) {
   X509_STORE *store = SSL_CTX_get_cert_store(m->context);
-  const char *file = environment(m->L, X509_get_default_cert_file_env());
-  const char *dir = environment(m->L, X509_get_default_cert_dir_env());
-  if (dir == NULL) dir = X509_get_default_cert_dir();
+  const char *dir = systemdir(m->L), *file = systemfile(m->L, dir);
+  bool own = environment(m->L, X509_get_default_cert_file_env()) != NULL;
   if (X509_STORE_load_path(store, dir) != 1) return unusable(m->L, "capath", NULL);
-  if (file != NULL && X509_STORE_load_file(store, file) != 1) {
+  if (file != NULL && X509_STORE_load_file(store, file) != 1 && own) {
     return nl_fail(m->L, "tls", "TLS_CONFIG", "SSL_CERT_FILE: no certificates in %s", file);
   }
-  if (file == NULL && !hasindex(dir)) (void)X509_STORE_load_file(store, X509_get_default_cert_file());
   ERR_clear_error(); /* a system without a file trusts nobody, and says so when it matters */
   return 0;
 }
@@ -495,12 +504,11 @@ static int tlscontext_context (lua_State *L) {
   return 1;
 }
 
-/* systemtrust() -> the file and the folder of the certificates that are trusted by default */
+/* systemtrust() -> folder, file of the certificates that are trusted by default; nil: not needed, or none */
 static int tlscontext_systemtrust (lua_State *L) {
-  const char *file = environment(L, X509_get_default_cert_file_env());
-  const char *dir = environment(L, X509_get_default_cert_dir_env());
-  lua_pushstring(L, file != NULL ? file : X509_get_default_cert_file());
-  lua_pushstring(L, dir != NULL ? dir : X509_get_default_cert_dir());
+  const char *dir = systemdir(L), *file = systemfile(L, dir);
+  lua_pushstring(L, access(dir, R_OK | X_OK) == 0 ? dir : NULL);
+  lua_pushstring(L, file != NULL && access(file, R_OK) == 0 ? file : NULL);
   return 2;
 }
 

@@ -19,7 +19,7 @@
 
 #include "netlua.h"
 
-enum { MAXBUNDLE = 1 << 24, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
+enum { MAXBUNDLE = 1 << 24, MAXDER = 1 << 20, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
 
 typedef struct block { /* one block of PEM */
   char *name, *header;
@@ -90,7 +90,7 @@ static int malformed (lua_State *L, const char *what) {
 static X509 *todecoded (lua_State *L, const char *der, size_t len) {
   const unsigned char *p = (const unsigned char *)der;
   nl_guard *g = nl_newguard(L, drop_x509);
-  if (len > MAXBUNDLE) return NULL;
+  if (len > MAXDER) return NULL;
   g->ptr = d2i_X509(NULL, &p, (long)len);
   return p == (const unsigned char *)der + len ? g->ptr : NULL;
 }
@@ -216,8 +216,8 @@ static int x509_armor (lua_State *L) {
 
 /* ---- questions about one certificate */
 
-/* dump(der) -> text for people, with whatever bytes the certificate has | nil, err */
-static int x509_dump (lua_State *L) {
+/* show(der) -> text for people, with whatever bytes the certificate has | nil, err */
+static int x509_show (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
@@ -424,7 +424,7 @@ static void setreasons (lua_State *L) {
 
 int luaopen_net_x509 (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"split", x509_split},   {"armor", x509_armor}, {"dump", x509_dump},
+      {"split", x509_split},   {"armor", x509_armor}, {"show", x509_show},
       {"digest", x509_digest}, {"spki", x509_spki},   {"matches", x509_matches},
       {"issued", x509_issued}, {"keyid", x509_keyid}, {"random", x509_random},
       {"oid", x509_oid},       {NULL, NULL}};

@@ -116,7 +116,7 @@ end
 
 local function listed(list, limit)
   local parts = {}
-  for at = 1, math.min(#list, limit) do parts[at] = escape(list[at]) end
+  for at = 1, math.min(#list, limit) do parts[at] = list[at] == "" and '""' or escape(list[at]) end
   if #list > limit then parts[#parts + 1] = ("%d more"):format(#list - limit) end
   return table.concat(parts, ", ")
 end
@@ -161,7 +161,7 @@ end
 ---assert(c:text():find("Subject: CN=a.test", 1, true))
 ---```
 function certificate:text()
-  local shown = core.dump(self.der)
+  local shown = core.show(self.der)
   return shown and shown:gsub("[^\n]+", escape) or ""
 end
 

@@ -65,7 +65,7 @@ describe("the binding x509", function()
   end)
 
   it("refuses what is no certificate, in every function", function()
-    for _, f in ipairs { "dump", "spki" } do
+    for _, f in ipairs { "show", "spki" } do
       local answer, err = core[f] "x"
       assert.is_nil(answer)
       assert.equal("X509_PARSE", err.code)

@@ -43,6 +43,27 @@ describe("a bundle", function()
     assert.equal("TOOBIG", problem.code)
   end)
 
+  it("has no certificate of more than a mebibyte: what is made of one takes much more", function()
+    local big = x509.make { extensions = { { oid = "1.2.3", value = ("x"):rep(1 << 20) } } }
+    assert.is_nil(big)
+    local near = assert(x509.make { extensions = { { oid = "1.2.3", value = ("x"):rep((1 << 20) - 1000) } } })
+    local long = near.der .. ("x"):rep(2000)
+    for _, data in ipairs { long, require("net.core.x509").armor("CERTIFICATE", long) } do
+      local list, err = bundle.parse(data, "op")
+      assert.is_nil(list)
+      assert.equal("TOOBIG", err.code)
+    end
+  end)
+
+  it("is a list of at most a thousand where it is to be judged", function()
+    local list = {}
+    for i = 1, 1001 do list[i] = a end
+    local ders, err = bundle.flatten(list, "op")
+
+    assert.is_nil(ders)
+    assert.equal("TOOBIG", err.code)
+  end)
+
   it("is a list of bytes where it is to be judged", function()
     local ders = assert(bundle.flatten({ a, b:pem(), b.der }, "op"))
 

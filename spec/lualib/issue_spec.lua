@@ -37,16 +37,29 @@ describe("net.x509.generate_key", function()
     assert.error_matches(function() x509.generate_key { type = "dsa" } end, 'option "type"')
   end)
 
-  it("asks nobody for a password", function()
+  it("asks nobody for a password, even on a terminal", function()
     local netlua = require "netlua"
-    local _, err, status = netlua.run [[
-      local key = net.x509.generate_key { password = "secret" }
-      local c, err = net.x509.make { key = key }
-      assert(c == nil and err.code == "TLS_CONFIG")
+    local name = os.tmpname()
+    local f <close> = assert(io.open(name, "w"))
+    f:write [[
+      local ca, key = net.x509.make { subject = "CN=CA", ca = true }
+      local locked = net.x509.generate_key { password = "secret" }
+      local issuer = { certificate = ca, key = key }
+      local function encrypted(pem)
+        return (pem:gsub("\n",
+          "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,000102030405060708090A0B0C0D0E0F\n\n", 1))
+      end
+      print(select(2, net.x509.make { key = locked }).code)
+      print(select(2, net.x509.make { key = encrypted(key:gsub("PRIVATE", "EC PRIVATE")) }).code)
+      print(select(2, net.x509.make { request = encrypted(net.x509.request()), issuer = issuer }).code)
+      print(select(2, ca:verify { ca = ca, crl = encrypted(net.x509.make_crl { issuer = issuer }) }).code)
     ]]
+    f:close()
 
-    assert.equal("", err)
-    assert.equal(0, status)
+    local out = netlua.shell(("python3 -c 'import pty; pty.spawn([\"%%s\", \"%s\"])'"):format(name))
+    os.remove(name)
+
+    assert.equal("TLS_CONFIG TLS_CONFIG TLS_CONFIG X509_PARSE ", (out:gsub("%s+", " ")))
   end)
 
   it("is never shown, nor a password", function()
@@ -60,6 +73,9 @@ describe("net.x509.generate_key", function()
       function() return x509.make { issuer = { certificate = "x", key = key, pasword = "hunter2" } } end,
       function() return x509.make { issuer = { certificate = key, key = key, password = "hunter2" } } end,
       function() return x509.make { issuer = { certificate = 5, key = key } } end,
+      function() return x509.make { key = key, password = setmetatable({}, { __tostring = function()
+        return "hunter2"
+      end }) } end,
       function() return x509.parse(key) end,
     } do
       local _, first, second = pcall(call)

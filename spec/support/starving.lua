@@ -69,8 +69,8 @@ for _, calls in ipairs { never, maybe } do
     end
     collect()
     local left = starve.live() - before
-    if left > 12 then error(("%s: OpenSSL holds %d blocks more than before %d runs"):format(name, left,
-      n)) end
+    local leak = "%s: OpenSSL holds %d blocks more than before %d runs"
+    if left > 12 then error(leak:format(name, left, n)) end
   end
 end
 print("runs " .. runs)
