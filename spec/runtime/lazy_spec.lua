@@ -1,5 +1,5 @@
-local compile = require "compile"
 local netlua = require "netlua"
+local programs = require "server"
 
 local MAPS = [[
 local function mapped(name)
@@ -41,23 +41,11 @@ describe("a library that is loaded with its first use", function()
   end)
 
   it("that is missing is told with its name, and the rest goes on", function()
-    local source = os.tmpname()
-    local file <close> = assert(io.open(source .. ".c", "w"))
-    file:write [[
-      #include <stdlib.h>
-      void *dlopen (const char *name, int flags);
-      char *dlerror (void);
-      void *dlopen (const char *name, int flags) { (void)name; (void)flags; return NULL; }
-      char *dlerror (void) { static char text[] = "libssl.so.3: no such file"; return text; }
-    ]]
-    file:close()
-    local library = compile.module(source .. ".c")
+    local folder <close> = programs.folder()
+    assert(io.open(folder.path .. "/libssl.so.3", "w")):close() -- found first, and no library
 
-    local out, err, status = netlua.shell(("LD_PRELOAD=%s %%s -e '%s'"):format(library,
+    local out, err, status = netlua.shell(("LD_LIBRARY_PATH=%s %%s -e '%s'"):format(folder.path,
       'print(select(2, pcall(net.connect, "127.0.0.1", 1, { tls = true })))'))
-    os.remove(source)
-    os.remove(source .. ".c")
-    os.remove(library)
 
     assert.matches("libssl.so.3", out, 1, true)
     assert.matches("installed", out, 1, true)
