@@ -16,6 +16,7 @@
 
 #define RECORD ((size_t)16384)        /* most bytes of one record, RFC 8446, section 5.1 */
 #define LARGEST_OUT ((size_t)1 << 20) /* bytes kept for a peer that makes us write and does not read */
+#define QUOTA ((size_t)1 << 18)       /* bytes of records in one call that may bring nothing for the reader */
 #define BEGINNING 32                  /* bytes kept of what the peer said first */
 #define NAMEFLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
@@ -34,6 +35,7 @@ typedef struct tls {
   nl_cache *cache;           /* where sessions of this peer go to, or NULL */
   char *key;                 /* under this key */
   SSL_SESSION *fresh;        /* came before the peer was trusted */
+  size_t taken;              /* from the layer below, in this call */
   int number;                /* an errno of the layer below that ended it */
   int lost;                  /* one of writing during the handshake: what the peer said before comes first */
   unsigned long reason;      /* of OpenSSL, where it is BROKEN */
@@ -113,7 +115,8 @@ static int bio_read (BIO *b, char *to, int room) {
   if (!t->dry) n = below->class->read(below, t->stream, to, (size_t)room);
   int number = errno;
   bool held = below->class->holds != NULL && below->class->holds(below);
-  if (n < room && !held) t->dry = true;
+  if (n > 0) t->taken += (size_t)n;
+  if ((n < room && !held) || t->taken > QUOTA) t->dry = true;
   if (n > 0) remember(t, to, (size_t)n);
   if (n == 0) t->belowended = true;
   if (n >= 0) return (int)n;
@@ -183,6 +186,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
   if (!t->base.established) return give(ENOTCONN);
   (void)tls_flush(l, s); /* where the peer made us write */
   t->dry = false;
+  t->taken = 0;
   while (total < room) {
     ssize_t n = readsome(t, (char *)to + total, room - total);
     if (n <= 0 && total == 0) return n;
@@ -242,8 +246,9 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
   for (int at = 0; at < n && t->out.head == t->out.tail;) {
     size_t len = gather(v, n, &at, &offset, record, &data);
     ssize_t sent = len > 0 ? writesome(t, data, len) : 0;
-    if (sent < 0) return -1;
+    if (sent < 0) return total > 0 ? (ssize_t)total : -1; /* the next call says it */
     total += (size_t)sent;
+    if ((size_t)sent < len) break; /* the peer takes smaller records, RFC 6066, section 4 */
   }
   return (ssize_t)total;
 }
@@ -257,8 +262,7 @@ static int tls_shutdown (nl_layer *l, nl_stream *s, int how) {
   if (t->failure != FINE || t->number != 0 || !t->base.established) return give(ENOTCONN);
   if (!t->parted) {
     ERR_clear_error();
-    (void)SSL_shutdown(
-        t->base.ssl); /* 0 or 1: it was said; an error is that of the layer below, kept in number */
+    (void)SSL_shutdown(t->base.ssl); /* a failure is the layer's below, kept in number */
     t->parted = true;
   }
   if (t->number != 0) return give(t->number);
@@ -449,6 +453,7 @@ static int stream_handshake_try (lua_State *L, nl_wait *w) {
   }
   if (t->failure != FINE) return tls_fail(L, &t->base.layer, "handshake");
   t->dry = false;
+  t->taken = 0;
   ERR_clear_error();
   int result = SSL_do_handshake(t->base.ssl);
   if (!sent(s, t, w)) return NL_AGAIN;

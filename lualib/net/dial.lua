@@ -9,6 +9,7 @@ local check = require "net.check"
 ---@class net
 local dial = {}
 
+local STREAM = require("net.core.addr").constants.SOCK_STREAM
 local TIMEOUT = 30 -- seconds for everything, lookup included
 local TRIES = 16 -- ports that the first address of a list may choose, where they are taken at another
 local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
@@ -351,6 +352,10 @@ function dial.listen(host, port, options)
   if not wanted then return listen(host, port, options) end
   local plan, err = require("net.tlsstream").serverplan("listen", 3, wanted)
   if not plan then return nil, err end
+  local kind = options.type
+  if kind ~= nil and kind ~= "stream" and kind ~= "SOCK_STREAM" and kind ~= STREAM then
+    check.bad("listen", 3, 'option "tls": a listener of streams', kind)
+  end
   local s
   s, err = listen(host, port, options)
   if not s then return nil, err end

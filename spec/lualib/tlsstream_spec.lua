@@ -459,6 +459,19 @@ describe("a server", function()
       assert.matches(text, message, 1, true)
     end
   end)
+
+  it("and a client refuse sockets that are no streams, which would stay plain", function()
+    local name = "unix:@netlua-spec-" .. tostring({}):match "0x(%x+)"
+    local ok, message = pcall(net.listen, name, { type = "seqpacket", tls = secure.server() })
+    assert.is_false(ok)
+    assert.matches("a listener of streams", message, 1, true)
+
+    local listener <close> = assert(net.listen(name, { type = "seqpacket" }))
+    ok, message = pcall(net.connect, name, { type = "seqpacket", tls = secure.client() })
+    assert.is_false(ok)
+    assert.matches("a stream, not a socket of type", message, 1, true)
+    listener:accept(1):close()
+  end)
 end)
 
 describe("a client's certificate", function()
