@@ -33,8 +33,9 @@ local ENDLESS = { ["net.pings.count"] = true }
 -- Numbers that are no seconds, and may be negative.
 local SIGNED = { ["net.x509.make.days"] = true, ["net.x509.make_crl.days"] = true }
 
--- Read only after a level and a number, which the sweep does not give; or it would print.
-local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true }
+-- Read only after a level and a number, which the sweep does not give; or it would print, or write files.
+local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true,
+  ["net.tls.context.keylog"] = true }
 
 -- A level may stand here, and what is wrong then is what follows it.
 local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockopt.option"] = true }
