@@ -135,8 +135,8 @@ local function keysof(t)
 end
 
 local RESERVED = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true
-until while]]):gmatch "%a+" do RESERVED[word] = true end
+for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then
+true until while]]):gmatch "%a+" do RESERVED[word] = true end
 
 local function keytext(key)
   if type(key) == "string" and key:find "^[%a_][%w_]*$" and not RESERVED[key] then return key end
@@ -217,8 +217,8 @@ local function arerecords(value)
 end
 
 local function cell(value)
-  if type(value) == "string" then return text.escape(#value > HEAD and value:sub(1, HEAD) .. ".." or value) end
-  return scalar(value)
+  if type(value) ~= "string" then return scalar(value) end
+  return text.escape(#value > HEAD and value:sub(1, HEAD) .. ".." or value)
 end
 
 local function columns(list, fields, state)
@@ -266,8 +266,8 @@ local function iserror(value)
   return type(value) == "table" and debug.getmetatable(value) == errors
 end
 
----All results of an entry, as select("#", ...) and the results: a text, or nil where there is nothing to show;
----and what to do about it, where they are nil and an error.
+---All results of an entry, as select("#", ...) and the results: a text, or nil where there is nothing to
+---show; and what to do about it, where they are nil and an error.
 function show.results(options, count, ...)
   if count == 0 then return nil end
   local first, second = ...

@@ -79,7 +79,8 @@ describe("a table at the prompt", function()
   end)
 
   it("of records with the same fields is shown as columns", function()
-    assert.equal("HOST  PORT\na     1\nlong  22", shown { { host = "a", port = 1 }, { host = "long", port = 22 } })
+    assert.equal("HOST  PORT\na     1\nlong  22",
+      shown { { host = "a", port = 1 }, { host = "long", port = 22 } })
     assert.equal("{ { a = 1 }, { b = 1 } }", shown { { a = 1 }, { b = 1 } })
     assert.equal("{ { a = 1 } }", shown { { a = 1 } })
   end)
