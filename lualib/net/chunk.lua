@@ -6,8 +6,8 @@ local KEYWORDS = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then
 true until while]]):gmatch "%a+" do KEYWORDS[word] = true end
 
-local OPENS = { ["do"] = 1, ["then"] = 1, ["else"] = 1, ["function"] = 1, ["repeat"] = 1, ["("] = 1, ["{"] = 1,
-  ["["] = 1 }
+local OPENS = { ["do"] = 1, ["then"] = 1, ["else"] = 1, ["function"] = 1, ["repeat"] = 1, ["("] = 1,
+  ["{"] = 1, ["["] = 1 }
 local CLOSES = { ["end"] = 1, ["until"] = 1, [")"] = 1, ["}"] = 1, ["]"] = 1, ["elseif"] = 1, ["else"] = 1 }
 
 -- The end of a string or comment in long brackets that begins at `at`, or of the source.

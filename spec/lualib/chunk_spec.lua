@@ -25,7 +25,8 @@ describe("an entry of the prompt", function()
   it("tells whether more lines may complete it", function()
     local enter = prompt()
 
-    for _, source in ipairs { "for i = 1, 2 do", "x = {", "f(", "s = [[open", "if a then b()", "local function f()" } do
+    for _, source in ipairs { "for i = 1, 2 do", "x = {", "f(", "s = [[open", "if a then b()",
+      "local function f()" } do
       local _, message, more = enter(source)
       assert.is_true(more, source)
       assert.is_string(message)
@@ -108,8 +109,8 @@ describe("an entry of the prompt", function()
   end)
 
   it("is mute with a semicolon at its end", function()
-    for source, mute in pairs { ["1;"] = true, ["x = 1; "] = true, ["f() ; -- comment"] = true, ["1 -- ;"] = false,
-      ["';'"] = false } do
+    for source, mute in pairs { ["1;"] = true, ["x = 1; "] = true, ["f() ; -- comment"] = true,
+      ["1 -- ;"] = false, ["';'"] = false } do
       assert.equal(mute, chunk.compile(source, "=x", {}).muted, source)
     end
   end)
@@ -120,8 +121,8 @@ describe("an entry of the prompt", function()
 
   it("of any bytes ends in an answer", function()
     math.randomseed(7)
-    local words = { "local", "function", "end", "do", "(", ")", "{", "}", "[[", "]]", "--", "--[[", "'", '"', "x", "=",
-      "<close>", ",", ";", "\n", " ", "\\", "\0", "\255", "1", "...", "then", "if", "goto", "::" }
+    local words = { "local", "function", "end", "do", "(", ")", "{", "}", "[[", "]]", "--", "--[[", "'", '"',
+      "x", "=", "<close>", ",", ";", "\n", " ", "\\", "\0", "\255", "1", "...", "then", "if", "goto", "::" }
     for _ = 1, 3000 do
       local parts = {}
       for index = 1, math.random(1, 12) do parts[index] = words[math.random(#words)] end
