@@ -9,8 +9,8 @@ local repl = {}
 
 local LONGEST = 1 << 20 -- bytes of a line
 
-local function write(text)
-  io.stderr:write(text)
+local function write(message)
+  io.stderr:write(message)
   io.stderr:flush()
 end
 

@@ -28,9 +28,9 @@ local function shortstring(s)
   return ("%s..  -- %d bytes"):format(quoted(s:sub(1, HEAD)), #s)
 end
 
--- A string that is a result of its own.
+-- A string that is a result of its own: text as it is.
 local function fullstring(s)
-  if istext(s) and #s <= LONG then return quoted(s) end
+  if istext(s) and #s <= LONG then return (s:gsub("[^\n\t]+", text.escape)) end
   if istext(s) then return ("%s..  -- %d bytes"):format(quoted(s:sub(1, HEAD)), #s) end
   if #s <= SHORT then return ("%s  -- %d byte%s"):format(quoted(s), #s, #s == 1 and "" or "s") end
   local dump = require("net.hexdump").hexdump(s:sub(1, #s <= LONG and #s or HEAD))
@@ -169,7 +169,7 @@ local function width(list)
   return sum + 2
 end
 
-function render(value, state, depth, indent)
+render = function(value, state, depth, indent)
   local simple = scalar(value)
   if simple then return simple end
   if state.path[value] then return "<cycle>" end

@@ -15,7 +15,7 @@ describe("the prompt", function()
   it("prints the values of an expression", function()
     local out, _, status = session "1 + 1, 'x'\n"
 
-    assert.equal('2\t"x"\n', out)
+    assert.equal("2\tx\n", out)
     assert.equal(0, status)
   end)
 
@@ -24,7 +24,7 @@ describe("the prompt", function()
 
     assert.matches("connect 127.0.0.1:1: connection refused (ECONNREFUSED)\n", err, 1, true)
     assert.matches("nothing listens", err, 1, true)
-    assert.equal('"ECONNREFUSED"\n', out)
+    assert.equal("ECONNREFUSED\n", out)
   end)
 
   it("keeps top-level locals, and the last results in _, __ and ___", function()
@@ -69,7 +69,7 @@ s
     local out, err, status = session "error 'first'\nerror { 'x' }\n= 3\n'still here'\n"
 
     assert.matches("first", err)
-    assert.equal('"still here"\n', out)
+    assert.equal("still here\n", out)
     assert.equal(0, status)
   end)
 
@@ -80,13 +80,13 @@ s
         echo "'later'"; } | %s -i
     ]]
 
-    assert.matches('from a task\n"later"\n$', out)
+    assert.matches("from a task\nlater\n$", out)
   end)
 
   it("waits within an entry", function()
     local out = session "a, b = net.pair()\na:write 'hello\\n' and nil\nb:read()\n"
 
-    assert.matches('"hello"\n$', out)
+    assert.matches("hello\n$", out)
   end)
 
   it("ends with the input in the middle of a statement", function()

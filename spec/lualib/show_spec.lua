@@ -6,8 +6,9 @@ local function shown(value, options) return show.value(value, options) end
 describe("a value at the prompt", function()
   it("is written as Lua would have it", function()
     for text, value in pairs {
-      ["1"] = 1, ["1.0"] = 1.0, ["0.1"] = 0.1, ["-math.huge"] = -1 / 0, ["true"] = true, ['"text"'] = "text",
-      ['"a\\"b\\\\c"'] = 'a"b\\c', ['"line\\nend\\t"'] = "line\nend\t", ["{}"] = {},
+      ["1"] = 1, ["1.0"] = 1.0, ["0.1"] = 0.1, ["-math.huge"] = -1 / 0, ["true"] = true, ["text"] = "text",
+      ['{ "a\\"b\\\\c" }'] = { 'a"b\\c' }, ["line\nend\t"] = "line\nend\t", ["{}"] = {},
+      ['{ "line\\nend\\t" }'] = { "line\nend\t" },
     } do
       assert.equal(text, shown(value))
     end
