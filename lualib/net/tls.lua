@@ -51,7 +51,8 @@ local LARGEST_FILE = 16 * 1024 * 1024
 ---@field keylog? string|false file that the secrets of the sessions are appended to, for Wireshark;
 --- $SSLKEYLOGFILE if absent
 ---@field ocsp? boolean|"required"|string of a client: true asks for a stapled OCSP response and heeds it,
---- "required" takes no certificate without a good one. Of a server: the response to staple, in DER
+--- "required" takes no certificate without a good one; no session is resumed then. Of a server: the response to
+--- staple, in DER
 ---@field psk? table keys that both sides know: {identity = key}, of a client one; keys are 1 to 256 bytes
 
 local contextfields = {
