@@ -40,7 +40,7 @@ end
 ---A module for `require`, from one C file. Returns the name of the file.
 function compile.module(source)
   local name = os.tmpname()
-  run(("cc -shared -fPIC %s -o %s %s"):format(flags { "ALL_CFLAGS" }, name, source))
+  run(("cc -shared %s -fPIC -o %s %s"):format(flags { "ALL_CFLAGS" }, name, source))
   return name
 end
 
