@@ -41,7 +41,8 @@ local tls = {}
 ---@field keylog? string|false file that the secrets of the sessions are appended to, for Wireshark;
 --- $SSLKEYLOGFILE if absent
 ---@field ocsp? boolean|"required"|string of a client: true asks for a stapled OCSP response and heeds it,
---- "required" takes no certificate without a good one. Of a server: the response to staple, in DER
+--- "required" takes no certificate without a good one; no session is resumed then. Of a server: the
+--- response to staple, in DER
 ---@field psk? table keys that both sides know: {identity = key}, of a client one; keys are 1 to 256 bytes
 
 ---Makes a context, reading its files at once: what cannot be used is told here and not with the first

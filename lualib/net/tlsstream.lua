@@ -112,12 +112,14 @@ local function clientplan(name, arg, options, host)
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
   end
   local ocsp = pick "ocsp"
+  -- A resumed session has neither a staple nor records: what was refused for them would pass the second time.
+  local resumes = context.options.session ~= false and not options.dane and not ocsp
   return {
     context = context, host = host, verify = verify,
     ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
     alpn = options.alpn ~= nil and contexts.wirenames(name, arg, options.alpn) or nil,
     dane = options.dane and wire(options.dane), time = context.options.verify_time,
-    resumes = context.options.session ~= false and not options.dane,
+    resumes = resumes,
   }
 end
 
@@ -137,8 +139,7 @@ end
 -- Sessions are kept apart by all that trust depends on.
 local function sessionkey(plan, port)
   if not plan.resumes then return nil end
-  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "",
-    tostring(plan.ocsp) }, "\n")
+  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "" }, "\n")
 end
 
 local function begin(s, plan, port)

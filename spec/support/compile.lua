@@ -40,7 +40,7 @@ end
 ---A module for `require`, from one C file and with more options for the linker. Returns the name of the file.
 function compile.module(source, options)
   local name = os.tmpname()
-  run(("cc -shared -fPIC %s -o %s %s %s"):format(flags { "ALL_CFLAGS" }, name, source, options or ""))
+  run(("cc -shared %s -fPIC -o %s %s %s"):format(flags { "ALL_CFLAGS" }, name, source, options or ""))
   return name
 end
 
