@@ -200,6 +200,11 @@ function tls.is(value)
   return getmetatable(value) == context
 end
 
+-- Loads with the first call.
+function tls.negotiate(stream, protocol, options)
+  return require("net.starttls").negotiate(stream, protocol, options)
+end
+
 local default
 
 -- What connections use whose options name nothing that needs a context of their own.

@@ -11,7 +11,11 @@ describe("the exit status of an error", function()
     { 55, "reset", "ECONNRESET", "write" }, { 55, "closed", "EPIPE", "send" },
     { 56, "closed", "EOF", "read" },
     { 5, "proxy", "SOCKS_PROTOCOL" }, { 67, "auth", "AUTH" }, { 35, "tls", "TLS_HANDSHAKE" },
-    { 60, "tls", "TLS_VERIFY" }, { 56, "protocol", "EPROTO", "recv" }, { 1, "permission", "EACCES" },
+    { 60, "tls", "TLS_VERIFY" }, { 60, "tls", "TLS_VERIFY", "handshake" }, { 35, "tls", "TLS_PLAINTEXT" },
+    { 35, "protocol", "STARTTLS_REFUSED" }, { 35, "closed", "EOF", "handshake" },
+    { 35, "reset", "ECONNRESET", "handshake" }, { 35, "tls", "TLS_PROTOCOL", "handshake" },
+    { 28, "timeout", "TIMEOUT", "handshake" }, { 56, "tls", "TLS_TRUNCATED", "read" },
+    { 56, "tls", "TLS_PROTOCOL", "read" }, { 56, "tls", "TLS_ALERT", "recv" }, { 56, "protocol", "EPROTO", "recv" }, { 1, "permission", "EACCES" },
     { 1, "inuse", "EADDRINUSE" }, { 1, "address", "EINVAL" }, { 1, "limit", "EMFILE" }, { 1, "busy", "BUSY" },
     { 130, "canceled", "CANCELED" }, { 1, "new", "NEW" },
   }
