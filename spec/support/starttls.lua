@@ -95,14 +95,16 @@ for name in pairs(starttls.dialogs) do table.insert(starttls.protocols, name) en
 table.sort(starttls.protocols)
 
 ---Does the server's part of a protocol. `more`: {at = step, answer = other answer, behind = bytes after the
----last answer, slowly = a byte at a time, hook = f(step)}. Returns true, or false where the client says
----something else or nothing, and what it said.
+---answer of step `behindstep`, slowly = a byte at a time, domain = asked for}. Returns true, or false where
+---the client says something else or nothing, and what it said.
 function starttls.serve(s, protocol, more)
   more = more or {}
   local dialog = starttls.dialogs[protocol]
   for index, step in ipairs(dialog) do
     local heard = step.read and step.read(s)
-    if heard ~= step[1] then return false, heard end
+    local wanted = step[1]
+    if wanted and more.domain then wanted = wanted:gsub("x%.test", more.domain) end
+    if heard ~= wanted then return false, heard end
     local answer = index == more.at and more.answer or step[2]
     if answer == true then return true end
     if index == (more.behindstep or #dialog) then answer = answer .. (more.behind or "") end
@@ -112,6 +114,31 @@ function starttls.serve(s, protocol, more)
     end
   end
   return true
+end
+
+local function copy(from, to)
+  while true do
+    local data = from:recv(65536)
+    if not data or not to:write(data) then break end
+  end
+  to:shutdown "w"
+end
+
+---Does the server's part of MySQL, whose client goes on with TLS without waiting for an answer: what follows
+---goes to a server with TLS at that address.
+function starttls.relay(s, host, port)
+  local request
+  s:write(starttls.dialogs.mysql[1][2])
+  local data = s:recv(65536)
+  while data and #data < #SSLREQUEST do data = data .. (s:recv(65536) or "") end
+  request, data = data:sub(1, #SSLREQUEST), data:sub(#SSLREQUEST + 1)
+  if request ~= SSLREQUEST then return false, request end
+  local other <close> = assert(net.connect(host, port))
+  other:write(data)
+  local scope <close> = net.scope()
+  scope:spawn(copy, s, other)
+  scope:spawn(copy, other, s)
+  return scope:wait()
 end
 
 return starttls
