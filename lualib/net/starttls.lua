@@ -51,22 +51,24 @@ end
 
 -- ---- reading
 
-local function ended(what)
+-- `cause`: the error that has what came before.
+local function ended(what, cause)
   local err = newerror("starttls", "EOF", ("the server closed before %s was complete"):format(what))
+  err.partial = cause and cause.partial or ""
   return nil, err
 end
 
 -- The protocol promised it, so an end is an error.
 local function line(s)
   local text, err = s:read_until("\n", LINE)
-  if not text and (not err or err.code == "EOF") then return ended "its answer" end
+  if not text and (not err or err.code == "EOF") then return ended("its answer", err) end
   if not text then return nil, err end
   return (text:gsub("\r$", ""))
 end
 
 local function need(s, count)
   local data, err = s:read(count)
-  if not data and (not err or err.code == "EOF") then return ended "its answer" end
+  if not data and (not err or err.code == "EOF") then return ended("its answer", err) end
   return data, err
 end
 
@@ -297,12 +299,18 @@ local TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 -- The next tag: what stands between "<" and ">", and its name without prefix, "/" before an end.
 local function nexttag(s)
   local text, err = s:read_until(">", TAG)
-  if not text and (not err or err.code == "EOF") then return ended "its answer" end
+  if not text and (not err or err.code == "EOF") then return ended("its answer", err) end
   if not text then return nil, err end
   local tag = text:match "^[^<]*<([^<]*)$"
   local slash, name = (tag or ""):match "^(/?)([^%s/>]+)"
   if not name then return malformed("XMPP", text) end
   return tag, slash .. name:gsub("^.*:", "")
+end
+
+-- An error of the stream, whose condition is the next tag, or its end.
+local function streamended(s, tag, name)
+  local condition = name == "error" and nexttag(s)
+  return saidno(condition and ("%s %s"):format(tag, condition) or tag)
 end
 
 -- Reads the header and features of the stream: whether TLS is among them.
@@ -312,7 +320,7 @@ local function features(s)
     local tag, name = nexttag(s)
     if not tag then return nil, name end
     if count == 1 and name ~= "?xml" and name ~= "stream" then return malformed("XMPP", tag) end
-    if name == "error" or name == "/stream" then return saidno(tag) end
+    if name == "error" or name == "/stream" then return streamended(s, tag, name) end
     if name == "starttls" and tag:find(TLS, 1, true) then offered = true end
     if name == "/features" or name == "features" and tag:find "/$" then return offered end
   end
@@ -325,7 +333,7 @@ function rules.xmpp(s, host)
   if not offered then return offersnone "starttls" end
   local tag, name = ask(s, ("<starttls xmlns='%s'/>"):format(TLS), nexttag)
   if not tag then return nil, name end
-  if name == "failure" or name == "error" or name == "/stream" then return saidno(tag) end
+  if name == "failure" or name == "error" or name == "/stream" then return streamended(s, tag, name) end
   if name ~= "proceed" or not tag:find(TLS, 1, true) then return malformed("XMPP", tag) end
   if tag:find "/$" then return true end
   tag, name = nexttag(s)
@@ -383,7 +391,7 @@ local function silent(s)
   if data then
     return nil, newerror("starttls", "TLS_PLAINTEXT", "the server sent plain bytes behind its go-ahead")
   end
-  if not err then return ended "TLS began" end
+  if not err then return ended("TLS began") end
   if err.code ~= "TIMEOUT" then return nil, err end
   return true
 end

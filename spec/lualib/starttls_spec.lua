@@ -172,6 +172,17 @@ describe("net.tls.negotiate", function()
     end
   end)
 
+  it("gives what came before the server closed", function()
+    local near, far = net.pair()
+    local held <close> = near -- luacheck: ignore held
+    far:write "22"
+    far:close()
+
+    local _, err = net.tls.negotiate(near, "smtp", { timeout = 1 })
+
+    assert.same({ "EOF", "22", "closed" }, { err.code, err.partial, err.kind })
+  end)
+
   it("says what came where a server speaks something else, nothing of it raw", function()
     local strange = {
       smtp = { "HTTP/1.1 400 Bad\27[2J\r\n", "220\27 x\r\n", "22 x\r\n", "220-a\r\n221 b\r\n" },
@@ -230,15 +241,22 @@ describe("net.tls.negotiate", function()
     assert.matches("Too many connections$", err.message)
   end)
 
+  it("tells what a server of XMPP has against the stream", function()
+    local _, err = hear("xmpp", "<stream:stream><stream:error><host-unknown xmlns='x'/>")
+
+    assert.equal("STARTTLS_REFUSED", err.code)
+    assert.matches("TLS: stream:error host%-unknown", err.message)
+  end)
+
   it("sends no name that could end a line or an attribute", function()
     for code = 0, 255 do
       local c = string.char(code)
-      local ran = pcall(hear, "xmpp", "<stream:error>", { host = "a" .. c .. "b", timeout = 1 })
+      local ran = pcall(hear, "xmpp", "</stream>", { host = "a" .. c .. "b", timeout = 1 })
 
       assert.equal(c:find "[%w._:%-%%%[%]]" ~= nil, ran, code)
     end
     for _, host in ipairs { "", ("x"):rep(256) } do
-      assert.is_false((pcall(hear, "xmpp", "<stream:error>", { host = host })))
+      assert.is_false((pcall(hear, "xmpp", "</stream>", { host = host })))
     end
   end)
 
