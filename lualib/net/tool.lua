@@ -94,7 +94,7 @@ end
 ---Gives an error as records hold it.
 ---@param err net.error
 ---@return table fields kind, code, op, message; where known errno, address, host, port, ms, partial_b64,
---- attempts, cause; of TLS reason, depth, alert
+--- attempts, cause, and reason, depth, alert of a handshake
 ---```lua
 ---local _, err = net.inet_pton("inet", "10.0.0.256")
 ---assert(net.tool.errorfields(err).kind == "address")

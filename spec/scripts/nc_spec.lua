@@ -490,7 +490,7 @@ describe("nc --tls", function()
     local plain <close> = peer.each(function(s) s:write "220 hello\r\n" s:finish(1) end)
 
     local _, system = nc(server, "--tls", "--send", "secret", "--name", "server.test")
-    local _, other, err = nc(server, "--tls", "--send", "secret", "--name", "other.test", "--cafile", a.cafile)
+    local _, other, err = nc(server, "--tls", "--send", "secret", "--cafile", a.cafile, "--name", "x.test")
     local _, none = nc(plain, "--tls", "--send", "secret")
 
     assert.same({ 60, 60, 35, "wrong_host" }, { system, other, none, err.reason })
