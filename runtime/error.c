@@ -162,6 +162,11 @@ static const codeinfo codes[] = {
     N("TLS_PLAINTEXT", "tls", "plain bytes came before TLS began",
       "They would be taken for protected ones, which is how commands are smuggled in. Read all of the plain "
       "answer before starttls; if there is more than the answer, somebody tampers with the connection."),
+    N("STARTTLS_REFUSED", "protocol", "the server does not begin TLS",
+      "It does not offer TLS on this port, or says no: err.reply is what it said. Its operator has to give "
+      "it "
+      "a certificate, or the service has another port with TLS from the start. If it used to offer TLS, "
+      "somebody in between may have removed the offer: do not go on in plain text."),
     N("X509_PARSE", "protocol", "not a certificate",
       "A certificate is a block between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----, or the "
       "same as bytes (DER). The message says what is there instead: a private key or a request belongs "

@@ -4,8 +4,17 @@
 local function options(args)
   return {
     port = args.port, timeout = args.timeout, family = args.net.family, source = args.source,
-    interface = args.interface,
+    interface = args.interface, tls = args.protection,
   }
+end
+
+-- What TLS is to be like, where options say something of it: true | nil, message
+local function readtls(args)
+  if not (args.tls or args.cafile or args.name) then return true end
+  local context, err = net.tls.context { cafile = args.cafile }
+  if not context then return nil, err.message end
+  args.protection = { context = context, host = args.name }
+  return true
 end
 
 -- The locale decides whether there are signs for yes and no.
@@ -41,6 +50,9 @@ local function wrongtarget(args)
   for _, word in ipairs(args.targets) do
     local target, message = net.tool.target(word)
     if not target then return message end
+    if target.kind == "unix" and args.tls and not args.name then
+      return ('"%s" needs --name: whom the certificate has to be for'):format(target.text)
+    end
     if target.kind ~= "unix" and not target.port and not args.port then
       return ('no port in "%s": use host:port, a URL, or -p'):format(target.text)
     end
@@ -60,9 +72,10 @@ return {
   summary = "Why a connection does not come about: evidence, a verdict, what to do next.",
   common = { "net", "targets" },
   examples = { "diagnose localhost:8080", "diagnose https://example.com -6", "diagnose [::1]:443 --json",
-    "diagnose unix:/run/x.sock" },
+    "diagnose 192.0.2.1:8443 --name www.example.com", "diagnose unix:/run/x.sock" },
   notes = "It looks the name up, asks the kernel for the way, connects to every address side by side, and\n"
-    .. "looks for the reason where that fails. Exit status: 0 if all is well, else that of the step that\n"
+    .. "looks for the reason where that fails. For https, port 443 and --tls it does the handshake of TLS\n"
+    .. "on each connection too. Exit status: 0 if all is well, else that of the step that\n"
     .. "failed.",
   needs = "TARGET",
   options = function(parser)
@@ -70,6 +83,10 @@ return {
       :description "host:port, [v6]:port, URL, unix:/path; or a host with -p."
     parser:option "-p --port":argname "PORT":convert(net.tool.port)
       :description "Port of targets that name none."
+    parser:flag "--tls":description "Look at the TLS handshake, whatever the port."
+    parser:option "--cafile":argname "FILE"
+      :description "Trust these authorities, and not the system's; with TLS."
+    parser:option "--name":argname "NAME":description "Whom the certificate has to be for; with TLS."
   end,
   columns = { "target", "verdict", "explanation" },
   human = function(rec, args)
@@ -84,7 +101,8 @@ return {
   end,
   run = function(args, out)
     local message = wrongtarget(args)
-    if message then return out:usage(message) end
+    local good, problem = readtls(args)
+    if message or not good then return out:usage(message or problem) end
     return out:each(args.targets, function(target)
       local report, err = net.diagnose(target, options(args))
       if not report then return nil, err end

@@ -138,6 +138,19 @@ end
 
 local ENDS = { timeout = "timeout", reset = "reset", refused = "refused" }
 
+local function endof(err)
+  return err.code == "TLS_TRUNCATED" and "truncated" or ENDS[err.kind] or "error"
+end
+
+-- What the handshake agreed on, as a field of the record and as a hint.
+local function protection(s, args)
+  local info = args.tls and s:tls()
+  if not info then return nil, "" end
+  local trust = info.verified and ", verified" or ""
+  return { protocol = info.protocol, cipher = info.cipher, alpn = info.alpn, verified = info.verified },
+    (" with %s%s"):format(info.protocol, trust)
+end
+
 -- Silence is how a conversation over UDP ends, if there was one.
 local function fine(pipe, err)
   return pipe.args.udp and err.code == "TIMEOUT" and pipe.received > 0 and not pipe.args.recv
@@ -146,8 +159,9 @@ end
 local function summary(pipe, target, ending)
   local data = table.concat(pipe.kept)
   return {
-    target = target, sent_bytes = pipe.sent, received_bytes = pipe.received, ["end"] = ending,
-    data_b64 = pipe.out.machine and data or nil, data_cut = pipe.received > #data and pipe.out.machine or nil,
+    target = target, tls = protection(pipe.s, pipe.args), sent_bytes = pipe.sent,
+    received_bytes = pipe.received, ["end"] = ending, data_b64 = pipe.out.machine and data or nil,
+    data_cut = pipe.received > #data and pipe.out.machine or nil,
   }
 end
 
@@ -188,7 +202,7 @@ local function converse(pipe, target, began)
   if pipe.args.timeout then pipe.s:settimeout(pipe.args.timeout) end
   if pipe.args.code then return evaluate(pipe, target, began) end
   local ending, err = bothways(pipe)
-  local rec = summary(pipe, target, ending or ENDS[err.kind] or "error")
+  local rec = summary(pipe, target, ending or endof(err))
   if out.verbose > 0 then
     out:note(("%s: %d bytes sent, %d received, %s"):format(target, pipe.sent, pipe.received, rec["end"]))
   end
@@ -203,14 +217,15 @@ local function clientoptions(args)
   local kind = args.udp and "dgram" or nil
   return {
     timeout = args.timeout, family = args.net.family, source = args.source, interface = args.interface,
-    type = kind,
+    type = kind, tls = args.tls and { context = args.context, host = args.name } or nil,
   }
 end
 
 local function dial(args)
   if args.unix then
     local kind = args.udp and "dgram" or nil
-    return net.connect("unix:" .. args.words[1], { timeout = args.timeout, type = kind })
+    local tls = args.tls and { context = args.context, host = args.name } or nil
+    return net.connect("unix:" .. args.words[1], { timeout = args.timeout, type = kind, tls = tls })
   end
   return net.connect(args.words[1], args.words[2], clientoptions(args))
 end
@@ -240,7 +255,7 @@ local function client(args, out)
   local s <close>, err = dial(args)
   if not s then return out:fail(label(args), err, began) end
   if args.zero then return probe(s, args, out, began) end
-  if out.verbose > 0 then out:note("connected to " .. label(args)) end
+  if out.verbose > 0 then out:note("connected to " .. label(args) .. select(2, protection(s, args))) end
   return converse(newpipe(s, args, out), label(args), began)
 end
 
@@ -257,7 +272,13 @@ local function accepting(server, args, out)
     local s <close>, err = server:accept(args.timeout)
     if not s then return out:fail(named(server:getsockname()), err, began) end
     if not args.keep then server:close() end
-    status = converse(newpipe(s, args, out), named(s:getpeername()), began)
+    local good = true
+    if args.tls then good, err = s:handshake(args.timeout) end
+    if good then
+      status = converse(newpipe(s, args, out), named(s:getpeername()), began)
+    else
+      status = out:fail(named(s:getpeername()), err, began)
+    end
   until not args.keep
   return status
 end
@@ -303,7 +324,9 @@ end
 
 local function bound(args)
   if args.udp then return boundudp(args) end
-  return net.listen(args.address, args.port, { family = not args.unix and args.net.family or nil })
+  return net.listen(args.address, args.port, {
+    family = not args.unix and args.net.family or nil, tls = args.context,
+  })
 end
 
 local function server(args, out)
@@ -338,6 +361,24 @@ local function takedash(words)
   return rest, dash
 end
 
+-- The same of the options of TLS; makes the context of them.
+local function checktls(args)
+  if not args.tls then
+    local lost = args.cafile or args.cert or args.key or args.name
+    return lost and "--cafile, --cert, --key and --name need --tls" or nil
+  end
+  if args.udp then return "--tls is for streams: without -u" end
+  if (args.cert == nil) ~= (args.key == nil) then return "--cert and --key belong together" end
+  if args.listen and not args.cert then return "-l --tls needs --cert and --key" end
+  if args.listen and (args.name or args.cafile) then return "--name and --cafile are for clients" end
+  if args.unix and not args.listen and not args.name then
+    return "-U --tls needs --name: whom the certificate has to be for"
+  end
+  local err
+  args.context, err = net.tls.context { cafile = args.cafile, cert = args.cert, key = args.key }
+  return err and err.message
+end
+
 -- A message where the words and options do not go together.
 local function check(args)
   if args.keep and not args.listen then return "-k needs -l" end
@@ -370,7 +411,7 @@ return {
   examples = {
     "nc localhost 80 --send 'GET / HTTP/1.0\\r\\n\\r\\n'", "nc -N localhost 7 - <file", "nc -l 8080",
     "nc -z localhost 22", "nc -u localhost 53 --hex --send '\\x00\\x01' -w 1",
-    "nc -lk 8080 -e 's:write(s:read(), \"\\n\")'",
+    "nc -lk 8080 -e 's:write(s:read(), \"\\n\")'", "nc --tls example.com 443",
   },
   notes = "Standard input is sent where it is a terminal, or where - is given. In records the first 64 KiB "
     .. "of what came stand as data_b64, and nothing else is printed.",
@@ -393,12 +434,18 @@ return {
       :description "Run this with the connection in s, and end."
     parser:option "--linger":argname "D":convert(net.tool.duration)
       :description "End so long after the end of what is sent."
+    parser:flag "--tls":description "TLS; with -l it needs --cert and --key."
+    parser:option "--cafile":argname "FILE"
+      :description "Trust these authorities, and not the system's."
+    parser:option "--name":argname "NAME":description "Whom the server's certificate has to be for."
+    parser:option "--cert":argname "FILE":description "Own certificate."
+    parser:option "--key":argname "FILE":description "Its key."
   end,
   columns = { "target", "state", "sent_bytes", "received_bytes", "end" },
   human = function(rec) return rec.state and { rec.target, rec.state } end,
   run = function(args, out)
     args.words, args.dash = takedash(args.words)
-    local message = check(args)
+    local message = check(args) or checktls(args)
     if message then return out:usage(message) end
     local reads = args.dash or out.terminal["in"] and not args.keep and not args.code
     args.stdin = reads and not args.zero and assert(net.fromfd(0)) or nil

@@ -18,6 +18,7 @@
 ---@field source? string the option of that name, where it is what was wrong
 ---@field interface? string|integer the option or argument of that name, where it is what was wrong
 ---@field partial? string|integer what came before the failure, of a read; how many bytes left, of a write
+---@field reply? string what a server answered that does not begin TLS, as it came
 ---@field owner? {pid: integer?, command: string?, address: string} who holds the port, of
 --- net.is_port_available
 ---@field reason? string of TLS_VERIFY: "expired", "wrong_host", "unknown_issuer" ...

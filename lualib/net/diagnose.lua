@@ -27,6 +27,10 @@ local OPTIONS = {
   interface = { "text" },
 }
 
+-- Schemes of URLs that begin with TLS.
+local SECURE = { https = true, wss = true, ldaps = true, imaps = true, pop3s = true, smtps = true,
+  submissions = true, ftps = true, ircs = true, nntps = true, telnets = true, tls = true }
+
 -- ---- the diagnosis, as stages see it
 
 ---A diagnosis under way, as a stage sees it.
@@ -36,6 +40,7 @@ local OPTIONS = {
 ---@field scheme? string of the URL, if the target is one
 ---@field path? string of the unix socket
 ---@field options net.diagnose.options with the timeout filled in
+---@field plan? table what TLS is to be like, where it is looked at
 ---@field addresses string[] what the name resolved to
 ---@field connections {stream: net.stream, step: table}[] those that are open; they are closed at the end
 ---@field steps table[] what was done so far
@@ -121,15 +126,20 @@ local function connectone(d, address)
   if err and err.code == "EHOSTUNREACH" and way then step.neighbor = evidence.neighbor(way) end
 end
 
--- All addresses side by side: the answer is what each says, not which is first.
-local function connects(d)
-  local first = #d.steps + 1
-  task.map(d.addresses, function(address) connectone(d, address) end)
+-- Puts the steps from there on in the order of the addresses.
+local function arrange(d, first)
   local order = {}
   for i, address in ipairs(d.addresses) do order[address] = i end
   local list = table.move(d.steps, first, #d.steps, 1, {})
   table.sort(list, function(a, b) return order[a.address] < order[b.address] end)
   table.move(list, 1, #list, first, d.steps)
+end
+
+-- All addresses side by side: the answer is what each says, not which is first.
+local function connects(d)
+  local first = #d.steps + 1
+  task.map(d.addresses, function(address) connectone(d, address) end)
+  arrange(d, first)
 end
 
 local function unixconnect(d)
@@ -190,6 +200,27 @@ local function greet(d)
   end)
 end
 
+-- All connections side by side: one server of several may have another certificate.
+local function handshakes(d)
+  local first = #d.steps + 1
+  task.map(d.connections, function(connection)
+    local began, step = core.now(), connection.step
+    local info, err = evidence.handshake(connection.stream, d.plan, step.port, d.options.timeout)
+    local found = { address = step.address, port = step.port, name = d.plan.host, error = err }
+    if info then
+      local c = info.certificate
+      found.protocol, found.cipher, found.alpn = info.protocol, info.cipher, info.alpn
+      found.verified = info.verified
+      found.subject, found.not_after = c and c.subject, c and c.not_after_text
+      found.days_left = c and c:days_left()
+    else
+      found.names, found.data = err.names, err.received
+    end
+    add(d, "tls", began, found)
+  end)
+  if d.addresses[1] then arrange(d, first) end
+end
+
 local function faraway(d)
   for _, connection in ipairs(d.connections) do
     local step = connection.step
@@ -222,7 +253,8 @@ diagnose.stages = {
   { name = "connect", applies = function(d) return d.path end, run = unixconnect },
   { name = "listeners", applies = failedhere, run = listeners },
   { name = "silence", applies = function(d) return silent(d)[1] end, run = lookintosilence },
-  { name = "greeting", applies = function(d) return d.connections[1] end, run = greet },
+  { name = "greeting", applies = function(d) return d.connections[1] and not d.plan end, run = greet },
+  { name = "tls", applies = function(d) return d.connections[1] and d.plan end, run = handshakes },
   { name = "mtu", applies = faraway, run = measure },
 }
 
@@ -236,6 +268,8 @@ diagnose.stages = {
 ---@field family? "inet"|"inet6" addresses of that family only
 ---@field source? string numeric address of this machine to connect from
 ---@field interface? string name of the interface to connect through
+---@field tls? boolean|net.tls.options|net.tls.context true, or options as net.connect takes them: looks at
+--- the TLS handshake of every connection; false: does not. Absent: for URLs such as https, and for port 443
 
 ---What net.diagnose found. `tostring` shows it as a person reads it.
 ---@class net.diagnose.report
@@ -244,8 +278,10 @@ diagnose.stages = {
 ---@field port? integer
 ---@field verdict string "ok", or why not: "dns-nxdomain", "dns-nodata", "dns-servfail", "dns-timeout",
 --- "refused", "reset", "filtered", "host-silent", "host-unreachable", "net-unreachable", "prohibited",
---- "blackhole", "half-dual-stack", "some-addresses", "mtu-blackhole"; else the kind of an error
----@field ok boolean whether every address that this machine can use connects
+--- "blackhole", "half-dual-stack", "some-addresses", "mtu-blackhole", "tls-cert", "tls-proto"; else the kind
+--- of an error
+---@field ok boolean whether every address that this machine can use connects, and does the handshake of TLS
+--- where that was asked for
 ---@field explanation string the verdict as a sentence
 ---@field advice string[] what to do next
 ---@field steps table[] what was done: each has `step` (its name), `ok`, `ms`, and where they apply `address`,
@@ -265,6 +301,29 @@ local function readtarget(name, target, options)
   return nil, newerror(name, "EINVAL", lacking:format(found.text))
 end
 
+local function checkoptions(name, options)
+  if options ~= nil then check.table(name, 2, options) end
+  local settings = {}
+  for field, value in pairs(options or {}) do settings[field] = value end
+  settings.tls = nil -- is checked by those who know it
+  check.fields(name, 2, settings, OPTIONS)
+  settings.timeout, settings.tls = settings.timeout or TIMEOUT, options and options.tls
+  return settings
+end
+
+-- What the handshakes are to be like; nil: there are none. A session resumed would hide the certificate.
+local function planof(name, place, wanted)
+  if wanted == nil then
+    wanted = SECURE[place.scheme] or place.port == 443 and place.kind == "host"
+  end
+  if not wanted then return nil end
+  local host = place.host and place.host:gsub("%.$", "") or nil
+  local plan, err = require("net.tlsstream").clientplan(name, 2, wanted, host)
+  if not plan then return nil, err end
+  plan.resumes = false
+  return plan
+end
+
 local function conclude(d, target, began)
   local name, sentence, advice, step = verdict.of(d)
   return setmetatable({
@@ -277,12 +336,14 @@ end
 ---Finds out why a connection does not come about, or that it does: looks the name up, asks the kernel for the
 ---way, connects to every address side by side, and where that fails looks for the reason: what each name
 ---server says, what listens on this machine instead, whether a silent host is there at all and where the path
----to it ends. Needs no privilege, and says what it saw.
+---to it ends. With TLS it does the handshake on every connection, and judges the certificates. Needs no
+---privilege, and says what it saw.
 ---@async
 ---@param target string "host:port", "[v6]:port", URL, or "unix:/path"
 ---@param options? net.diagnose.options an unknown field raises
 ---@return net.diagnose.report? report also where nothing connects: `verdict` says why
----@return net.error? err EINVAL: no target, or one without a port; TIMEOUT of an enclosing deadline
+---@return net.error? err EINVAL: no target, or one without a port; TLS_CONFIG (the option tls cannot be
+--- used); TIMEOUT of an enclosing deadline
 ---@see net.connect
 ---```lua
 ---local report = assert(net.diagnose("127.0.0.1:1", { timeout = 1 }))
@@ -291,15 +352,16 @@ end
 ---```
 function diagnose.diagnose(target, options)
   check.text("diagnose", 1, target)
-  local settings = {}
-  for field, value in pairs(check.fields("diagnose", 2, options, OPTIONS)) do settings[field] = value end
-  settings.timeout = settings.timeout or TIMEOUT
+  local settings = checkoptions("diagnose", options)
   local place, err = readtarget("diagnose", target, settings)
   if not place then return nil, err end
+  local plan
+  plan, err = planof("diagnose", place, settings.tls)
+  if err then return nil, err end
   local began = core.now()
   local d <close> = setmetatable({
     host = place.host, port = place.port, scheme = place.scheme, path = place.path, options = settings,
-    addresses = {}, connections = {}, steps = {}, ways = {},
+    plan = plan, addresses = {}, connections = {}, steps = {}, ways = {},
   }, Diagnosis)
   for _, stage in ipairs(diagnose.stages) do
     if stage.applies(d) then stage.run(d) end
@@ -350,6 +412,12 @@ end
 function details.greeting(step)
   local how = { silent = "waits for us", data = "speaks first", closed = "closes at once" }
   return ("%s  %s"):format(step.address, how[step.greeting] or "")
+end
+
+function details.tls(step)
+  local trust = step.verified and "verified" or "not verified"
+  local seen = step.protocol and ("  %s %s %s"):format(step.protocol, step.cipher, trust) or ""
+  return details.connect(step) .. seen
 end
 
 function details.mtu(step)

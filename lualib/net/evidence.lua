@@ -219,4 +219,13 @@ function evidence.greeting(s, timeout)
   return nil, err
 end
 
+-- What the handshake of TLS tells on a connection, which is closed where it fails: as net.stream:tls() gives
+-- it | nil, err
+function evidence.handshake(s, plan, port, timeout)
+  local tls = require "net.tlsstream"
+  local ok, err = tls.orclose(s, tls.client, plan, port, timeout)
+  if not ok then return nil, err end
+  return s:tls()
+end
+
 return evidence

@@ -165,12 +165,13 @@ end
 
 -- ---- errors
 
-local FIELDS = { "kind", "code", "op", "message", "errno", "address", "host", "port", "ms" }
+local FIELDS = { "kind", "code", "op", "message", "errno", "address", "host", "port", "ms",
+  "reason", "depth", "alert" }
 
 ---An error as the field `error` of a record.
 ---@param err net.error
 ---@return table fields kind, code, op, message; where known errno, address, host, port, ms, partial_b64,
---- attempts, cause
+--- attempts, cause, and reason, depth, alert of a handshake
 function record.error(err)
   local fields = {}
   for _, name in ipairs(FIELDS) do fields[name] = err[name] end

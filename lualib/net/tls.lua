@@ -68,4 +68,9 @@ function tls.context(options)
   return contexts.make("context", 1, copy)
 end
 
+-- Loads with the first call.
+function tls.negotiate(stream, protocol, options)
+  return require("net.starttls").negotiate(stream, protocol, options)
+end
+
 return tls

@@ -49,15 +49,17 @@ tool.statuses = {
   { 7, "connect: refused, unreachable or reset", kinds = { "refused", "unreachable" } },
   { 22, "HTTP status 400 or more, with --fail" },
   { 28, "timeout or --deadline", kinds = { "timeout" } },
-  { 35, "TLS handshake", kinds = { "tls" } },
+  { 35, "TLS handshake", kinds = { "tls" }, codes = { "STARTTLS_REFUSED" } },
   { 52, "empty reply" },
   { 55, "send failed", kinds = { "closed", "reset", "protocol" }, sending = true },
-  { 56, "receive failed or reply malformed", kinds = { "closed", "reset", "protocol" } },
+  { 56, "receive failed or reply malformed", kinds = { "closed", "reset", "protocol" },
+    codes = { "TLS_TRUNCATED", "TLS_PROTOCOL", "TLS_ALERT" } },
   { 60, "certificate", codes = { "TLS_VERIFY" } },
   { 67, "authentication", kinds = { "auth" } },
   { 130, "SIGINT", kinds = { "canceled" } },
 }
 
+local SHAKING = { tls = true, reset = true, closed = true }
 local SENDING = { send = true, write = true, sendto = true, sendmsg = true, sendfile = true }
 
 local function has(list, item)
@@ -77,6 +79,7 @@ end
 function tool.statusof(err)
   check.error("statusof", 1, err)
   if err.op == "connect" and err.kind == "reset" then return 7 end
+  if err.op == "handshake" and SHAKING[err.kind] and err.code ~= "TLS_VERIFY" then return 35 end
   local sending, status = SENDING[err.op] or false, 1
   for _, row in ipairs(tool.statuses) do
     if has(row.codes, err.code) then return row[1] end
@@ -91,7 +94,7 @@ end
 ---Gives an error as records hold it.
 ---@param err net.error
 ---@return table fields kind, code, op, message; where known errno, address, host, port, ms, partial_b64,
---- attempts, cause
+--- attempts, cause, and reason, depth, alert of a handshake
 ---```lua
 ---local _, err = net.inet_pton("inet", "10.0.0.256")
 ---assert(net.tool.errorfields(err).kind == "address")

@@ -349,6 +349,82 @@ local function partly(d, open, closed)
   return name, text:format(open[1].address, step.address, sentence), advice, step
 end
 
+-- ---- TLS
+
+-- What a server says first that begins in plain text: its protocol for netlua tls --starttls.
+local PLAIN = { { "^220[ %-][^\n]*FTP", "ftp" }, { "^220[ %-]", "smtp" }, { "^%* OK", "imap" },
+  { "^%+OK", "pop3" }, { "^.\0\0\0\10", "mysql" } }
+
+-- How to look at it with the tool.
+local function lookat(step, more)
+  local name = step.name and step.name ~= step.address and (" --name %s"):format(step.name) or ""
+  local place = step.port and endpoint(step.address, step.port) or step.address
+  return ("look closer: netlua tls %s%s%s"):format(place, name, more or "")
+end
+
+local handshake = {}
+
+function handshake.TIMEOUT(step)
+  local where = step.port and endpoint(step.address, step.port) or step.address
+  return ("%s accepts the connection and is silent in the TLS handshake"):format(where), {
+    "it may wait for plain text: try without TLS, or begin in plain text with starttls",
+    "else the service is stuck, or something on the way drops what TLS sends",
+  }
+end
+
+local function cutoff(step)
+  local where = step.port and endpoint(step.address, step.port) or step.address
+  return ("%s ends the connection in the TLS handshake"):format(where), {
+    "it may speak no TLS there, or refuse this client or the name: look at the log of the service",
+    "a firewall that looks into TLS does that too, to names that it does not allow",
+  }
+end
+
+handshake.ECONNRESET, handshake.EOF, handshake.EPIPE = cutoff, cutoff, cutoff
+
+-- Name, sentence and advice for a handshake that failed.
+local function broken(step)
+  local err = step.error
+  if err.code == "TLS_VERIFY" then return "tls-cert", err.message, { err:explain(), lookat(step) } end
+  local rule = handshake[err.code]
+  if rule then return "tls-proto", rule(step) end
+  for _, row in ipairs(PLAIN) do
+    if err.received and err.received:find(row[1]) then
+      return "tls-proto", err.message, { err:explain(), lookat(step, " --starttls " .. row[2]) }
+    end
+  end
+  return "tls-proto", err.message, { err:explain(), lookat(step, " --protocols") }
+end
+
+-- The verdict on the handshakes, where one failed. A certificate says more than an end.
+local function protected(d)
+  local bad, fine = steps(d, "tls", failed), steps(d, "tls", good)[1]
+  local chosen = bad[1]
+  for _, step in ipairs(bad) do
+    if chosen.error.code ~= "TLS_VERIFY" and step.error.code == "TLS_VERIFY" then chosen = step end
+  end
+  if not chosen then return nil end
+  local name, sentence, advice = broken(chosen)
+  if fine then
+    sentence = ("TLS is well on %s, but not on %s: %s"):format(fine.address, chosen.address, sentence)
+  end
+  return name, sentence, advice, chosen
+end
+
+local SOON = 14 -- days before the end of a certificate at which it is worth a word
+
+-- What is to be said of handshakes that went well.
+local function praise(d, where)
+  local step = steps(d, "tls")[1]
+  if not step then return ("connected to %s"):format(where), {} end
+  local trust = step.verified and ("and the certificate is good for %s"):format(step.name)
+    or "but the certificate was not checked"
+  local soon = step.verified and step.days_left and step.days_left < SOON
+  return ("connected to %s with %s, %s"):format(where, step.protocol, trust), {
+    soon and ("the certificate ends in %d days: have it renewed"):format(step.days_left // 1) or nil,
+  }
+end
+
 -- ---- open connections
 
 local function opened(d, open)
@@ -360,6 +436,8 @@ local function opened(d, open)
     }, silent
   end
   local hole = steps(d, "mtu", failed)[1]
+  local name, sentence, advice, step = protected(d)
+  if name and not (hole and step.error.code == "TIMEOUT") then return name, sentence, advice, step end
   if hole then
     local text = "small packets arrive, but those over %d bytes vanish, and no router says so"
     return "mtu-blackhole", text:format(hole.mtu), {
@@ -368,7 +446,8 @@ local function opened(d, open)
     }, hole
   end
   local where = open[1].port and endpoint(open[1].address, open[1].port) or open[1].address
-  return "ok", ("connected to %s"):format(where), {}
+  sentence, advice = praise(d, where)
+  return "ok", sentence, advice
 end
 
 local function judge(d)
@@ -383,7 +462,7 @@ local function judge(d)
   if #counted > 0 then return partly(d, open, counted) end
   local name, sentence, advice, step = opened(d, open)
   if name == "ok" and #closed > 0 then
-    advice[1] = ("%s does not work here (%s): programs that try it first lose time"):format(
+    advice[#advice + 1] = ("%s does not work here (%s): programs that try it first lose time"):format(
       family(closed[1].address), closed[1].error.message)
   end
   return name, sentence, advice, step

@@ -1,3 +1,4 @@
+local authority = require "authority"
 local chain = require "chain"
 local island = require "island"
 local peer = require "peer"
@@ -196,6 +197,190 @@ describe("net.diagnose", function()
   end)
 end)
 
+-- ---- TLS
+
+-- A server that does the handshake with every client and takes its end.
+local function serve(options)
+  return peer.each(function(s)
+    options.server = true
+    if s:starttls(options, 5) then s:finish(1) end
+  end)
+end
+
+local function look(server, tls, timeout)
+  return assert(net.diagnose(server.address, { timeout = timeout or 5, tls = tls }))
+end
+
+describe("net.diagnose of TLS", function()
+  local HOST = "www.server.test"
+
+  it("says what was agreed on, and for whom the certificate is good", function()
+    local a = authority.new(HOST)
+    local server <close> = serve { cert = a.chain, key = a.key, alpn = { "h2" } }
+
+    local report = look(server, { host = HOST, ca = a.capem, alpn = { "h2" } })
+
+    assert.same({ "ok", true }, { report.verdict, report.ok })
+    local text = "connected to %s with TLSv1.3, and the certificate is good for %s"
+    assert.equal(text:format(server.address, HOST), report.explanation)
+    assert.same({}, report.advice)
+    local step = report.steps[#report.steps]
+    assert.same({ "tls", true, HOST, "127.0.0.1", server.port },
+      { step.step, step.ok, step.name, step.address, step.port })
+    assert.same({ "TLSv1.3", "TLS_AES_256_GCM_SHA384", "h2", true },
+      { step.protocol, step.cipher, step.alpn, step.verified })
+    assert.truthy(step.days_left > 88 and step.not_after == a.leaf.not_after_text and step.ms > 0)
+    assert.equal(0, #steps(report, "greeting"))
+    assert.matches("\nok  tls  127%.0%.0%.1:%d+  TLSv1%.3 TLS_%S+ verified  [%d.]+ ms\n", tostring(report))
+  end)
+
+  it("judges a certificate in every state as a connection does", function()
+    local seen = 0
+    for _, case in ipairs(authority.matrix(HOST)) do
+      local server <close> = serve { cert = case.chain, key = case.key, security_level = 0 }
+
+      local report = look(server, { host = case.host, ca = case.ca, crl = case.crl })
+
+      if not case.reason then
+        assert.equal("ok", report.verdict, case.name)
+      else
+        seen = seen + 1
+        assert.same({ "tls-cert", case.reason, "TLS_VERIFY" },
+          { report.verdict, report.error.reason, report.error.code }, case.name)
+        assert.equal(report.error.message, report.explanation)
+        assert.truthy(#report.advice[1] > 0)
+        assert.matches("^look closer: netlua tls 127%.0%.0%.1:%d+", report.advice[2])
+        assert.is_false(report.ok)
+        assert.same(report.error.names, steps(report, "tls")[1].names)
+      end
+    end
+    assert.truthy(seen > 20)
+  end)
+
+  it("tells what the peer speaks instead, and how to begin there", function()
+    local cases = {
+      { "HTTP/1.1 400 Bad Request\r\n\r\n", "plain HTTP", "%-%-protocols$" },
+      { "220 mx.test ESMTP\r\n", "SMTP or FTP", "%-%-starttls smtp$" },
+      { "220 (vsFTPd 3.0.5)\r\n", "SMTP or FTP", "%-%-starttls ftp$" },
+      { "* OK IMAP ready\r\n", "IMAP", "%-%-starttls imap$" },
+      { "+OK ready\r\n", "POP3", "%-%-starttls pop3$" },
+      { "SSH-2.0-OpenSSH_9.9\r\n", "SSH", "%-%-protocols$" },
+    }
+    for _, case in ipairs(cases) do
+      local server <close> = peer.each(function(s) s:write(case[1]) s:recv(1000) s:finish(1) end)
+
+      local report = look(server, true)
+
+      assert.same({ "tls-proto", "TLS_HANDSHAKE" }, { report.verdict, report.error.code })
+      assert.equal(("the peer speaks %s here, not TLS"):format(case[2]), report.explanation)
+      assert.matches(case[3], report.advice[2])
+    end
+  end)
+
+  it("tells a peer that stalls, ends, refuses or babbles in the handshake", function()
+    local function reset(s) s:setsockopt("SO_LINGER", { on = true, seconds = 0 }) end
+    local function alert(s) s:recv(999) s:write "\21\3\3\0\2\2\40" s:finish(1) end
+    local cases = {
+      { "is silent in the TLS handshake$", "TIMEOUT", function(s) s:read "a" end },
+      { "ends the connection in the TLS handshake$", "ECONNRESET", function(s) s:recv(9) reset(s) end },
+      { "handshake_failure", "TLS_HANDSHAKE", alert },
+      { "", "TLS_HANDSHAKE", function(s) s:recv(999) s:write(("\27]0;x\7"):rep(99)) s:finish(1) end },
+      { "is silent in the TLS handshake$", "TIMEOUT", function(s) s:write "\22\3\3\64\0" s:read "a" end },
+    }
+    for _, case in ipairs(cases) do
+      local server <close> = peer.each(case[3])
+
+      local report = look(server, true, 0.2)
+
+      assert.equal("tls-proto", report.verdict)
+      assert.matches(case[1], report.explanation)
+      assert.equal(case[2], report.error.code)
+      assert.truthy(#report.advice > 1)
+      assert.is_nil(tostring(report):gsub("\n", ""):find "%c")
+    end
+  end)
+
+  it("tells an end of the connection in the handshake", function()
+    local server <close> = peer.each(function(s) s:recv(999) s:finish(1) end)
+
+    local report = look(server, true)
+
+    assert.equal("tls-proto", report.verdict)
+    assert.truthy(#report.explanation > 0 and #report.advice > 1)
+  end)
+
+  it("says that a certificate was not checked, or ends soon", function()
+    local a = authority.new(HOST)
+    local short, key = net.x509.make { names = { HOST }, days = 5 }
+    local one <close> = serve { cert = a.chain, key = a.key }
+    local other <close> = serve { cert = short:pem(), key = key }
+
+    local unchecked = look(one, { host = HOST, verify = false })
+    local soon = look(other, { host = HOST, ca = short:pem() })
+
+    assert.matches("but the certificate was not checked$", unchecked.explanation)
+    assert.same({ "ok", "ok" }, { unchecked.verdict, soon.verdict })
+    assert.matches("^the certificate ends in [45] days: have it renewed$", soon.advice[1])
+  end)
+
+  it("looks at TLS for URLs that say so and for port 443, and on request only elsewhere", function()
+    local server <close> = peer.each(function(s) s:read "a" end)
+
+    for scheme, expected in pairs { https = 1, HTTPS = 1, ldaps = 1, http = 0 } do
+      local report = assert(net.diagnose(scheme .. "://" .. server.address, { timeout = 0.1 }))
+
+      assert.equal(expected, #steps(report, "tls"), scheme)
+      assert.equal(1 - expected, #steps(report, "greeting"))
+    end
+    local off = assert(net.diagnose("https://" .. server.address, { timeout = 0.1, tls = false }))
+    assert.equal("ok", off.verdict)
+    assert.equal("refused", net.diagnose("https://127.0.0.1:1").verdict)
+  end)
+
+  it("does not resume a session, which would hide the certificate", function()
+    local a = authority.new(HOST)
+    local server <close> = serve { cert = a.chain, key = a.key }
+    local context = assert(net.tls.context { ca = a.capem })
+
+    for _ = 1, 3 do
+      local report = look(server, { context = context, host = HOST })
+
+      assert.equal(a.leaf.not_after_text, steps(report, "tls")[1].not_after)
+      assert.is_true(steps(report, "tls")[1].verified)
+    end
+  end)
+
+  it("refuses options of TLS that are wrong, and says what cannot be used", function()
+    assert.error_matches(function() net.diagnose("127.0.0.1:1", { tls = 5 }) end,
+      "bad argument #2 to 'diagnose' .*tls")
+    assert.error_matches(function() net.diagnose("127.0.0.1:1", { tls = { nosuch = 1 } }) end,
+      "bad argument #2 to 'diagnose' .*unknown option \"nosuch\"")
+    assert.error_matches(function() net.diagnose("unix:/x", { tls = true }) end,
+      "bad argument #2 to 'diagnose' .*host")
+
+    local report, err = net.diagnose("127.0.0.1:1", { tls = { cafile = "/nonexistent" } })
+
+    assert.is_nil(report)
+    assert.equal("TLS_CONFIG", err.code)
+  end)
+
+  it("reaches a unix socket", function()
+    local a, path = authority.new(HOST), os.tmpname()
+    os.remove(path)
+    local listener <close> = assert(net.listen("unix:" .. path, { tls = { cert = a.chain, key = a.key } }))
+    local scope <close> = net.scope()
+    scope:spawn(function()
+      local s <close> = assert(listener:accept(5))
+      if s:handshake(5) then s:finish(1) end
+    end)
+
+    local report = assert(net.diagnose("unix:" .. path, { tls = { host = HOST, ca = a.capem } }))
+
+    assert.equal("ok", report.verdict)
+    assert.equal("unix:" .. path, steps(report, "tls")[1].address)
+  end)
+end)
+
 -- ---- on an island, where files of /etc and routes are what the test says
 
 local NAMES = { ["/etc/nsswitch.conf"] = "hosts: files dns\n", ["/etc/resolv.conf"] =
@@ -231,6 +416,59 @@ local SERVER = [[
 local nameserver = dofile "spec/support/nameserver.lua"
 local held = nameserver.serve { ["broken.test"] = "SERVFAIL", ["v6.test"] = { { "AAAA", "::1" } } }
 ]]
+
+local TWO = {
+  ["/etc/hosts"] = "127.0.0.1 two.test\n127.0.0.2 two.test\n", ["/etc/nsswitch.conf"] = "hosts: files\n",
+}
+
+local TWOSERVERS = [[
+package.path = "./spec/support/?.lua;" .. package.path
+local a = require("authority").new "two.test"
+local old = net.x509.make { names = { "two.test" }, key = a.key, issuer = { certificate = a.intermediate,
+  key = a.intermediatekey }, not_before = os.time() - 9 * 86400, days = 5 }
+local port
+local function serve(address, f)
+  local server = assert(net.listen(address, port or 0))
+  port = select(2, server:getsockname())
+  net.spawn(function()
+    local s <close> = assert(server:accept(5))
+    f(s)
+    server:close()
+  end)
+end
+local function with(chain)
+  return function(s)
+    if s:starttls({ server = true, cert = chain, key = a.key }, 5) then s:finish(1) end
+  end
+end
+]]
+
+describe("net.diagnose of TLS on several addresses", function()
+  onisland("tells the certificate that one of them has", TWOSERVERS .. [[
+    serve("127.0.0.1", with(a.chain))
+    serve("127.0.0.2", with(old:pem() .. a.intermediate:pem()))
+    local report = net.diagnose("two.test:" .. port, { tls = { ca = a.capem } })
+    print(report.verdict, (report.explanation:gsub("expired.*", "...")))
+    for _, step in ipairs(report.steps) do
+      if step.step == "tls" then print(step.address, step.ok) end
+    end
+  ]], "tls-cert\tTLS is well on 127.0.0.1, but not on 127.0.0.2: certificate of two.test ...\n"
+    .. "127.0.0.1\ttrue\n127.0.0.2\tfalse", TWO)
+
+  onisland("tells the one that speaks no TLS", TWOSERVERS .. [[
+    serve("127.0.0.1", function(s) s:recv(999) s:write "HTTP/1.1 400 Bad\r\n\r\n" s:finish(1) end)
+    serve("127.0.0.2", with(a.chain))
+    local report = net.diagnose("two.test:" .. port, { tls = { ca = a.capem } })
+    print(report.verdict, report.explanation)
+  ]], "tls-proto\tTLS is well on 127.0.0.2, but not on 127.0.0.1: "
+    .. "the peer speaks plain HTTP here, not TLS", TWO)
+
+  onisland("names the certificate first where others fail otherwise", TWOSERVERS .. [[
+    serve("127.0.0.1", function(s) s:recv(999) s:write "HTTP/1.1 400 Bad\r\n\r\n" s:finish(1) end)
+    serve("127.0.0.2", with(old:pem() .. a.intermediate:pem()))
+    print(net.diagnose("two.test:" .. port, { tls = { ca = a.capem } }).verdict)
+  ]], "tls-cert", TWO)
+end)
 
 describe("net.diagnose of a name", function()
   onisland("says that it does not exist", SERVER .. [[ diagnose "nosuch.test:80" held.close() ]],

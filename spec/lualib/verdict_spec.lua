@@ -125,4 +125,29 @@ describe("a verdict", function()
     assert.equal("refused", name)
     assert.matches("^198.51.100.1 rejects it by an ICMP message", sentence)
   end)
+
+  it("has one for every code that a handshake may answer", function()
+    for _, entry in ipairs(require("net.core.error").codes()) do
+      local failed = { step = "tls", address = "192.0.2.1", port = 443, ok = false,
+        error = newerror("handshake", entry.code) }
+
+      local name, sentence, advice, step = judge(success "192.0.2.1", failed)
+
+      assert.equal(entry.code == "TLS_VERIFY" and "tls-cert" or "tls-proto", name)
+      assert.truthy(#sentence > 0 and #advice > 1, entry.code)
+      assert.equal(failed, step)
+    end
+  end)
+
+  it("takes large packets that vanish for the reason of a handshake that stalls", function()
+    local stalled = { step = "tls", address = "192.0.2.1", port = 443, ok = false,
+      error = newerror("handshake", "TIMEOUT") }
+    local refused = { step = "tls", address = "192.0.2.1", port = 443, ok = false,
+      error = newerror("handshake", "TLS_HANDSHAKE") }
+    local hole = { step = "mtu", address = "192.0.2.1", mtu = 1300, ok = false }
+
+    assert.equal("mtu-blackhole", (judge(success "192.0.2.1", stalled, hole)))
+    assert.equal("tls-proto", (judge(success "192.0.2.1", refused, hole)))
+    assert.equal("tls-proto", (judge(success "192.0.2.1", stalled)))
+  end)
 end)

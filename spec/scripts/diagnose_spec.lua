@@ -1,3 +1,4 @@
+local authority = require "authority"
 local netlua = require "netlua"
 local peer = require "peer"
 local tools = require "tools"
@@ -67,5 +68,51 @@ describe("diagnose", function()
       assert.equal(2, status)
       assert.matches("^netlua diagnose: .*\ntry: netlua diagnose %-%-help\n$", err)
     end
+  end)
+
+  it("looks at TLS on request, for a name and with authorities of one's own", function()
+    local a, ca = authority.new "www.server.test", os.tmpname()
+    local file <close> = assert(io.open(ca, "wb"))
+    file:write(a.capem)
+    file:close()
+    local server <close> = peer.each(function(s)
+      if s:starttls({ server = true, cert = a.chain, key = a.key }, 5) then s:finish(1) end
+    end)
+
+    local function words(name) return server.address, "--cafile", ca, "--name", name end
+    local good, well = tools.records("diagnose", words "www.server.test")
+    local bad, ill = tools.records("diagnose", words "other.test")
+    local out = tools.run("diagnose", words "other.test")
+    local _, untrusted = tools.records("diagnose", server.address, "--tls")
+    os.remove(ca)
+
+    assert.same({ 0, 60, 60 }, { well, ill, untrusted })
+    local step = good[1].steps[#good[1].steps]
+    assert.same({ "tls", true, "TLSv1.3", true }, { step.step, step.ok, step.protocol, step.verified })
+    step = bad[1].steps[#bad[1].steps]
+    assert.same({ "tls-cert", false, "TLS_VERIFY", "wrong_host", 0 },
+      { bad[1].verdict, step.ok, step.error.code, step.error.reason, step.error.depth })
+    assert.same({ "www.server.test" }, step.names)
+    assert.matches("\nverdict tls%-cert: certificate is for www%.server%.test and not for other%.test\n", out)
+  end)
+
+  it("has the status of a handshake that fails, and shows nothing of the peer raw", function()
+    local web <close> = peer.each(function(s)
+      s:recv(999)
+      s:write "HTTP/1.1 400 Bad\27[2J\r\n"
+      s:finish(1)
+    end)
+    local silent <close> = peer.each(function(s) s:read "a" end)
+
+    local records, status = tools.records("diagnose", web.address, "--tls")
+    local out, err = tools.run("diagnose", web.address, "--tls", "-v")
+
+    assert.equal(35, status)
+    assert.equal("tls-proto", records[1].verdict)
+    assert.matches("^HTTP/1", tools.bytes(records[1].steps[4].data_b64))
+    assert.is_nil((out .. err):gsub("\n", ""):find "%c")
+    assert.equal(28, (select(2, tools.records("diagnose", silent.address, "--tls", "-w", "0.1"))))
+    assert.equal(2, (select(2, tools.records("diagnose", "unix:/x", "--tls"))))
+    assert.equal(2, (select(2, tools.records("diagnose", web.address, "--cafile", "/nonexistent"))))
   end)
 end)

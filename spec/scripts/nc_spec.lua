@@ -1,3 +1,4 @@
+local authority = require "authority"
 local netlua = require "netlua"
 local peer = require "peer"
 local tools = require "tools"
@@ -438,6 +439,118 @@ describe("nc -e", function()
       local _, err, status = tools.run("nc", "127.0.0.1", "1", table.unpack(words))
       assert.equal(2, status)
       assert.truthy(err:find "^netlua nc: ")
+    end
+  end)
+end)
+
+describe("nc --tls", function()
+  local a, files
+
+  -- The name of a file with that text.
+  local function file(text)
+    local name = os.tmpname()
+    local f <close> = assert(io.open(name, "wb"))
+    f:write(text)
+    files[#files + 1] = name
+    return name
+  end
+
+  local function serve(f)
+    return peer.each(function(s)
+      if s:starttls({ server = true, cert = a.chain, key = a.key }, 5) then f(s) end
+    end)
+  end
+
+  setup(function()
+    a, files = authority.new "server.test", {}
+    a.cafile, a.certfile, a.keyfile = file(a.capem), file(a.chain), file(a.key)
+  end)
+
+  teardown(function()
+    for _, name in ipairs(files) do os.remove(name) end
+  end)
+
+  it("sends and receives, and tells what was agreed on", function()
+    local server <close> = serve(function(s)
+      s:write(s:read():upper(), "\n")
+      s:finish(1)
+    end)
+
+    local rec, status = nc(server, "--tls", "--cafile", a.cafile, "--name", "server.test", "--send", "hi\\n")
+
+    assert.equal(0, status)
+    assert.same({ "HI\n", "eof", 3, 3 },
+      { tools.bytes(rec.data_b64), rec["end"], rec.sent_bytes, rec.received_bytes })
+    assert.same({ "TLSv1.3", true }, { rec.tls.protocol, rec.tls.verified })
+  end)
+
+  it("sends nothing to a server that is not trusted, with 60, or speaks no TLS, with 35", function()
+    local heard = 0
+    local server <close> = serve(function(s) heard = heard + #(s:read "a" or "") end)
+    local plain <close> = peer.each(function(s) s:write "220 hello\r\n" s:finish(1) end)
+
+    local _, system = nc(server, "--tls", "--send", "secret", "--name", "server.test")
+    local _, other, err = nc(server, "--tls", "--send", "secret", "--cafile", a.cafile, "--name", "x.test")
+    local _, none = nc(plain, "--tls", "--send", "secret")
+
+    assert.same({ 60, 60, 35, "wrong_host" }, { system, other, none, err.reason })
+    assert.equal(0, heard)
+  end)
+
+  it("calls a stream that was cut no end", function()
+    local proxied <close> = serve(function(s) s:write "part" s:read "a" end)
+    local server <close> = peer.each(function(s)
+      local other <close> = assert(net.connect(proxied.host, proxied.port))
+      local scope <close> = net.scope()
+      scope:spawn(function()
+        for piece in function() return s:recv(65536) end do other:write(piece) end
+      end)
+      for piece in function() return other:recv(65536, 0.2) end do s:write(piece) end
+      s:shutdown "w"
+      s:recv(1, 1)
+    end)
+
+    local rec, status, err = nc(server, "--tls", "--cafile", a.cafile, "--name", "server.test")
+
+    assert.same({ 56, "TLS_TRUNCATED", "truncated", "part" },
+      { status, err.code, rec["end"], tools.bytes(rec.data_b64) })
+  end)
+
+  it("listens, and gives a client that fails the handshake its status", function()
+    for _, case in ipairs { { 0, a.capem }, { 35, nil } } do
+      local port
+      local scope <close> = net.scope { timeout = 10 }
+      local listening = net.event()
+      local status, out
+      local words = { "-l", "--tls", "--cert", a.certfile, "--key", a.keyfile, "-w", "5", "127.0.0.1:0" }
+      scope:spawn(function()
+        status, out = net.tool.call("nc", words, nil, function(text)
+          port = port or tonumber(text:match "listening on 127%.0%.0%.1:(%d+)")
+          listening:set()
+        end)
+      end)
+      assert(listening:wait(5))
+      local s <close>, err = net.connect("127.0.0.1", port, { tls = { host = "server.test", ca = case[2] } })
+
+      if s then
+        assert(s:write "over TLS")
+        s:finish(1)
+      end
+      scope:wait()
+
+      assert.equal(case[1], status, err)
+      assert.equal(s and "over TLS" or "", out)
+    end
+  end)
+
+  it("refuses words that do not go together", function()
+    for _, words in ipairs {
+      { "-u", "--tls", "x", "1" }, { "--cafile", "x", "x", "1" }, { "--tls", "-l", "0" },
+      { "--tls", "-U", "/x" },
+      { "--tls", "--cert", "x", "x", "1" }, { "--tls", "--cafile", "/nonexistent", "x", "1" },
+      { "--tls", "-l", "--cert", a.certfile, "--key", a.keyfile, "--name", "x", "0" },
+    } do
+      assert.equal(2, (select(3, tools.run("nc", table.unpack(words)))))
     end
   end)
 end)

@@ -1,6 +1,6 @@
 /*
- * failing.c: a module that makes allocations of OpenSSL fail, those with the numbers that a script says. It has
- * to be loaded before OpenSSL is used: that is how OpenSSL takes an allocator.
+ * failing.c: a module that makes allocations of OpenSSL fail, those with the numbers that a script says. It
+ * has to be loaded before OpenSSL is used: that is how OpenSSL takes an allocator.
  */
 #include <dlfcn.h>
 #include <stdlib.h>

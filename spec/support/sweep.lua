@@ -217,6 +217,8 @@ local samples = {
   ["net.every.seconds"] = 1,
   ["net.stream.starttls.options"] = function() return { host = "x" } end,
   ["net.x509.certificate.issued.other"] = function() return net.x509.make() end,
+  ["net.tls.negotiate.stream"] = busy,
+  ["net.tls.negotiate.protocol"] = "smtp",
   ["net.listen.port"] = 0,
   ["net.datagram.bind.port"] = 0,
   ["net.stream.bind.port"] = 0,
