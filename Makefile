@@ -74,9 +74,10 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/bench/%: spec/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread
+	$(CC) -std=c11 -O2 $(WARNINGS) -o $@ $(filter %.c,$^) -lpthread $(BENCH_LIBS)
 
 $(BUILD)/bench/load $(BUILD)/bench/datagrams: spec/bench/server.c spec/bench/server.h
+$(BUILD)/bench/load $(BUILD)/bench/echo_tls: BENCH_LIBS = -lssl -lcrypto
 
 # ---- doing
 
@@ -112,12 +113,12 @@ lint:
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory spec SPECS=spec/project
 
-# What cannot be installed is skipped by name.
+# What cannot be installed is skipped by name. SUBJECTS=tls: those rows alone.
 BENCHES = $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(filter-out %/server.c,$(wildcard spec/bench/*.c)))
 bench:
 	-@$(MAKE) --no-print-directory setup BENCH=1
 	@$(MAKE) --no-print-directory all $(BENCHES)
-	./$(PROGRAM) spec/bench/run.lua $(BUILD)
+	./$(PROGRAM) spec/bench/run.lua $(BUILD) $(SUBJECTS)
 
 FUZZERS = $(wildcard spec/fuzz/*.c)
 fuzz:
@@ -146,7 +147,7 @@ help:
 	@echo "make tour       shows what it does, on real local servers"
 	@echo "make test       every spec; SAN=1 under sanitizers, GC=stress, SPECS=spec/runtime for a part"
 	@echo "make lint       format, luacheck, cppcheck, the project's own rules"
-	@echo "make bench      figures beside those of other programs, installed if need be"
+	@echo "make bench      figures beside those of other programs, installed if need be; SUBJECTS=tls for a part"
 	@echo "make fuzz       fuzz targets"
 	@echo "make doc        docs/reference and docs/errors.md from the stubs"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR="

@@ -18,6 +18,7 @@ context.__name = "net.tls.context"
 
 local LONGEST_NAME = 255 -- bytes in one ALPN name
 local LARGEST_FILE = 16 * 1024 * 1024
+local PIECE = 65536 -- read at a time: what read is asked for is allocated, however short the file
 
 local contextfields = {
   "ca", "cafile", "capath", "cert", "key", "password", "client_ca", "verify", "verify_time", "depth",
@@ -54,9 +55,14 @@ local function content(field, value)
     return nil, err
   end
   local held <close> = file -- luacheck: ignore held
-  local text = file:read(LARGEST_FILE)
-  if not text or #text == LARGEST_FILE then return fail("option %q: %s cannot be read", field, value) end
-  return text
+  local parts, size = {}, 0
+  while size < LARGEST_FILE do
+    local piece = file:read(PIECE)
+    if not piece then break end
+    parts[#parts + 1], size = piece, size + #piece
+  end
+  if size == 0 or size >= LARGEST_FILE then return fail("option %q: %s cannot be read", field, value) end
+  return table.concat(parts)
 end
 
 -- Names for ALPN as they stand on the wire.

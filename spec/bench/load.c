@@ -2,17 +2,21 @@
  * Load generator for line echo servers. Starts a server, reads its port from the first line it
  * prints, and drives it over 127.0.0.1:
  *
- *   load [-c CONNECTIONS] [-n REQUESTS] [-m echo|idle|hold] -- COMMAND ARGS...
+ *   load [-c CONNECTIONS] [-n REQUESTS] [-m echo|idle|hold] [-t] -- COMMAND ARGS...
  *
  *   echo  closed loop of 64-byte lines; the processor time the server took for each request
  *   idle  connections left open after one line; the memory the server holds for each of them
  *   hold  many connections at once, then all closed; whether the server gave them all up
+ *
+ * With -t the lines go through TLS, whoever the server is.
  *
  * Prints one line of key=value pairs. Any failure to run is a message and a non-zero status.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +24,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <openssl/ssl.h>
 
 #include "server.h"
 
@@ -38,11 +44,13 @@ struct options {
   enum mode mode;
   int connections;
   long requests;
+  SSL_CTX *tls; /* or NULL */
   char **command;
 };
 
 struct connection {
   int fd;
+  SSL *ssl;              /* NULL: no TLS */
   size_t length;         /* of its line */
   size_t got;            /* bytes of the reply so far */
   char line[LINE_BYTES]; /* differs between connections, so mixed-up replies are noticed */
@@ -58,6 +66,21 @@ static void raise_fd_limit (int connections) {
   if (limit.rlim_cur < (rlim_t)(connections + SPARE_FDS)) {
     fail("%d connections need more than the hard limit of %llu descriptors", connections,
          (unsigned long long)limit.rlim_cur);
+  }
+}
+
+/* Who the server is does not matter here. */
+static SSL_CTX *make_context (void) {
+  SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+  if (context == NULL) fail("no TLS");
+  SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+  return context;
+}
+
+static void start_tls (struct connection *conn, SSL_CTX *tls) {
+  conn->ssl = SSL_new(tls);
+  if (conn->ssl == NULL || SSL_set_fd(conn->ssl, conn->fd) != 1 || SSL_connect(conn->ssl) != 1) {
+    fail("the TLS handshake failed");
   }
 }
 
@@ -78,15 +101,25 @@ static void connect_one (struct connection *conn, int index, size_t length, in_p
 }
 
 static void send_line (struct connection *conn) {
-  ssize_t sent = send(conn->fd, conn->line, conn->length, MSG_NOSIGNAL);
+  ssize_t sent = conn->ssl != NULL ? SSL_write(conn->ssl, conn->line, (int)conn->length)
+                                   : send(conn->fd, conn->line, conn->length, MSG_NOSIGNAL);
   if (sent != (ssize_t)conn->length) fail("send: %s", sent < 0 ? strerror(errno) : "cut short");
   conn->got = 0;
+}
+
+static ssize_t receive_tls (SSL *ssl, char *to, size_t room) {
+  int got = SSL_read(ssl, to, (int)room);
+  if (got > 0) return got;
+  int reason = SSL_get_error(ssl, got);
+  errno = reason == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+  return reason == SSL_ERROR_ZERO_RETURN ? 0 : -1;
 }
 
 /* One recv; true once the reply is complete. */
 static int receive (struct connection *conn, int flags) {
   char reply[LINE_BYTES + 1]; /* one more, to notice a reply that is too long */
-  ssize_t got = recv(conn->fd, reply, sizeof reply, flags);
+  ssize_t got = conn->ssl != NULL ? receive_tls(conn->ssl, reply, sizeof reply)
+                                  : recv(conn->fd, reply, sizeof reply, flags);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (got <= 0) fail("recv: %s", got < 0 ? strerror(errno) : "the server closed a connection");
   size_t size = (size_t)got;
@@ -99,10 +132,11 @@ static int receive (struct connection *conn, int flags) {
 
 /* Opens connections a few at a time with one line echoed on each, which shows that the server
  * has taken them: no accept queue overflows, however slow the server. */
-static void open_all (struct connection *conns, int count, size_t length, in_port_t port) {
+static void open_all (struct connection *conns, int count, size_t length, in_port_t port, SSL_CTX *tls) {
   for (int from = 0; from < count; from += OPEN_BATCH) {
     int to = count - from < OPEN_BATCH ? count : from + OPEN_BATCH;
     for (int i = from; i < to; i++) connect_one(&conns[i], i, length, port);
+    for (int i = from; i < to && tls != NULL; i++) start_tls(&conns[i], tls);
     for (int i = from; i < to; i++) send_line(&conns[i]);
     for (int i = from; i < to; i++) {
       while (!receive(&conns[i], 0)) continue;
@@ -111,24 +145,35 @@ static void open_all (struct connection *conns, int count, size_t length, in_por
 }
 
 static void close_all (struct connection *conns, int count) {
-  for (int i = 0; i < count; i++) close(conns[i].fd);
+  for (int i = 0; i < count; i++) {
+    SSL_free(conns[i].ssl);
+    close(conns[i].fd);
+  }
 }
 
 /* A first connection, so that what a server makes only once does not count as growth. */
-static void prime (in_port_t port) {
-  struct connection first;
-  open_all(&first, 1, LINE_BYTES, port);
+static void prime (in_port_t port, SSL_CTX *tls) {
+  struct connection first = {0};
+  open_all(&first, 1, LINE_BYTES, port, tls);
   close_all(&first, 1);
   settle(read_fds);
 }
 
 /* --- Modes -------------------------------------------------------------------------------- */
 
+/* OpenSSL has no MSG_DONTWAIT. */
+static void unblock (const struct connection *conn) {
+  if (conn->ssl == NULL) return;
+  if (fcntl(conn->fd, F_SETFL, fcntl(conn->fd, F_GETFL) | O_NONBLOCK) != 0)
+    fail("fcntl: %s", strerror(errno));
+}
+
 static int watch_all (struct connection *conns, int count) {
   int poll = epoll_create1(EPOLL_CLOEXEC);
   if (poll < 0) fail("epoll_create1: %s", strerror(errno));
   for (int i = 0; i < count; i++) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &conns[i]};
+    unblock(&conns[i]);
     if (epoll_ctl(poll, EPOLL_CTL_ADD, conns[i].fd, &event) != 0) {
       fail("epoll_ctl: %s", strerror(errno));
     }
@@ -198,10 +243,10 @@ static void run (const struct options *options) {
   struct connection *conns = calloc((size_t)options->connections, sizeof *conns);
   if (conns == NULL) fail("out of memory");
   in_port_t port = start_server(options->command, TIMEOUT_S);
-  if (options->mode != MODE_ECHO) prime(port);
+  if (options->mode != MODE_ECHO) prime(port, options->tls);
   long before = options->mode == MODE_IDLE ? settle(read_rss) : read_fds();
   size_t length = options->mode == MODE_HOLD ? HOLD_BYTES : LINE_BYTES;
-  open_all(conns, options->connections, length, port);
+  open_all(conns, options->connections, length, port, options->tls);
   if (options->mode == MODE_ECHO) measure_echo(options, conns);
   else if (options->mode == MODE_IDLE) measure_idle(options, before);
   else measure_hold(options, conns, before);
@@ -220,15 +265,17 @@ static enum mode parse_mode (const char *text) {
 
 int main (int argc, char **argv) {
   struct options options = {.mode = MODE_ECHO, .connections = 50, .requests = 100000};
-  for (int option; (option = getopt(argc, argv, "+c:n:m:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "+c:n:m:t")) != -1;) {
     if (option == 'c') options.connections = (int)parse_count(optarg);
     else if (option == 'n') options.requests = parse_count(optarg);
     else if (option == 'm') options.mode = parse_mode(optarg);
-    else fail("usage: load [-c CONNECTIONS] [-n REQUESTS] [-m echo|idle|hold] -- COMMAND ARGS...");
+    else if (option == 't') options.tls = make_context();
+    else fail("usage: load [-c CONNECTIONS] [-n REQUESTS] [-m echo|idle|hold] [-t] -- COMMAND ARGS...");
   }
   if (optind == argc) fail("no server command");
   options.command = argv + optind;
   raise_fd_limit(options.connections);
+  signal(SIGPIPE, SIG_IGN);
   run(&options);
   return EXIT_SUCCESS;
 }
