@@ -525,6 +525,10 @@ static int unready (lua_State *L, const nl_stream *s) {
   if (s->handle.side[NL_READ].owner != NULL || s->handle.side[NL_WRITE].owner != NULL) {
     return nl_fail(L, "handshake", "BUSY", NULL);
   }
+  const tls *t = tlsof(s);
+  if (t != NULL && !t->base.established) {
+    return nl_fail(L, "handshake", "BUSY", "another handshake on this stream is not done");
+  }
   if (s->in.tail == s->in.head) return 0;
   return nl_fail(L, "handshake", "TLS_PLAINTEXT", "%zu bytes came unprotected and were not read",
                  s->in.tail - s->in.head);
