@@ -16,6 +16,7 @@
 
 #define RECORD ((size_t)16384)        /* most bytes of one record, RFC 8446, section 5.1 */
 #define LARGEST_OUT ((size_t)1 << 20) /* bytes kept for a peer that makes us write and does not read */
+#define GREED ((size_t)32768)         /* bytes taken below for one call beyond what it asked for */
 #define BEGINNING 32                  /* bytes kept of what the peer said first */
 #define NAMEFLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
@@ -36,7 +37,8 @@ typedef struct tls {
   SSL_SESSION *fresh;        /* came before the peer was trusted */
   int number;                /* an errno of the layer below that ended it */
   int lost;                  /* one of writing during the handshake: what the peer said before comes first */
-  unsigned long reason;      /* of OpenSSL, where it is BROKEN */
+  unsigned long reason;      /* of OpenSSL, where it is BROKEN; before that, what it said last in this call */
+  size_t budget;             /* bytes that this call may still take below */
   unsigned char beginning[BEGINNING];
   unsigned char nbeginning;
   unsigned char failure; /* enum failure */
@@ -82,9 +84,16 @@ static int tls_flush (nl_layer *l, nl_stream *s) {
   return below->class->flush != NULL ? below->class->flush(below, s) : 0;
 }
 
+/* OpenSSL's queue of errors is that of all layers: one below clears what this one has to say. */
+static void note (tls *t) {
+  unsigned long error = ERR_peek_last_error();
+  if (error != 0 && t->failure == FINE) t->reason = error;
+}
+
 static int bio_write (BIO *b, const char *data, int len) {
   tls *t = BIO_get_data(b);
   ssize_t n = 0;
+  note(t);
   BIO_clear_retry_flags(b);
   if (t->out.head == t->out.tail) n = passon(t, data, (size_t)len);
   if (n >= 0 && keep(t, data + n, (size_t)(len - n))) return len;
@@ -104,9 +113,18 @@ static void remember (tls *t, const char *data, size_t len) {
   t->nbeginning = (unsigned char)(t->nbeginning + len);
 }
 
+/* A peer may send without end what OpenSSL answers without us: other tasks get their turn in between, and the
+ * descriptor is still readable then. */
+static void spend (tls *t, size_t n) {
+  if (t->base.layer.below->class->holds != NULL) return;
+  t->budget -= n < t->budget ? n : t->budget;
+  if (t->budget == 0) t->dry = true;
+}
+
 static int bio_read (BIO *b, char *to, int room) {
   tls *t = BIO_get_data(b);
   nl_layer *below = t->base.layer.below;
+  note(t);
   BIO_clear_retry_flags(b);
   ssize_t n = -1;
   errno = EAGAIN;
@@ -114,7 +132,10 @@ static int bio_read (BIO *b, char *to, int room) {
   int number = errno;
   bool held = below->class->holds != NULL && below->class->holds(below);
   if (n < room && !held) t->dry = true;
-  if (n > 0) remember(t, to, (size_t)n);
+  if (n > 0) {
+    remember(t, to, (size_t)n);
+    spend(t, (size_t)n);
+  }
   if (n == 0) t->belowended = true;
   if (n >= 0) return (int)n;
   if (number == EAGAIN || number == EINTR) BIO_set_retry_read(b);
@@ -142,11 +163,20 @@ static int give (int number) {
   return -1;
 }
 
-/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. */
-static unsigned long reasonof (void) {
+static void begincall (tls *t, size_t room) {
+  ERR_clear_error();
+  t->reason = 0;
+  t->dry = false;
+  t->budget = room + GREED;
+}
+
+/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. Nothing is left
+ * for a layer above to find. */
+static unsigned long reasonof (const tls *t) {
   unsigned long first = ERR_get_error(), reason = first;
   while (reason != 0 && ERR_GET_LIB(reason) != ERR_LIB_SSL) reason = ERR_get_error();
-  return reason != 0 ? reason : first;
+  ERR_clear_error();
+  return reason != 0 ? reason : first != 0 ? first : t->reason;
 }
 
 /* Keeps why a call failed, for ever. -1 with errno; EAGAIN: it has not failed. */
@@ -154,8 +184,8 @@ static int failed (tls *t, int result) {
   int how = SSL_get_error(t->base.ssl, result);
   if (how == SSL_ERROR_SYSCALL && t->number != 0) return give(t->number);
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
-  t->reason = reasonof();
-  bool cut = how == SSL_ERROR_SYSCALL || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  t->reason = reasonof(t);
+  bool cut = t->reason == 0 || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
   t->failure = refused ? UNTRUSTED : cut && t->belowended ? TRUNCATED : BROKEN;
   return give(NL_ELAYER);
@@ -182,7 +212,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
   if (t->number != 0) return give(t->number);
   if (!t->base.established) return give(ENOTCONN);
   (void)tls_flush(l, s); /* where the peer made us write */
-  t->dry = false;
+  begincall(t, room);
   while (total < room) {
     ssize_t n = readsome(t, (char *)to + total, room - total);
     if (n <= 0 && total == 0) return n;
@@ -203,6 +233,7 @@ static bool tls_holds (nl_layer *l) {
 static ssize_t writesome (tls *t, const void *data, size_t len) {
   size_t n = 0;
   ERR_clear_error();
+  t->reason = 0;
   int result = SSL_write_ex(t->base.ssl, data, len, &n);
   return result == 1 ? (ssize_t)n : failed(t, result);
 }
@@ -315,7 +346,7 @@ static int tls_fail (lua_State *L, nl_layer *l, const char *op) {
   nl_layer *below = l->below;
   if (t->failure == UNTRUSTED) return untrusted(L, t, op);
   if (t->failure == BROKEN) return broken(L, t, op);
-  if (t->failure == FINE && t->number == NL_ELAYER) return below->class->fail(L, below, op);
+  if (t->failure == FINE) return below->class->fail(L, below, op);
   if (t->base.established) return nl_fail(L, op, "TLS_TRUNCATED", NULL);
   return nl_fail(L, op, "TLS_HANDSHAKE", "the peer closed the connection during the handshake");
 }
@@ -448,8 +479,7 @@ static int stream_handshake_try (lua_State *L, nl_wait *w) {
     return nl_fail(L, "handshake", "BUSY", NULL);
   }
   if (t->failure != FINE) return tls_fail(L, &t->base.layer, "handshake");
-  t->dry = false;
-  ERR_clear_error();
+  begincall(t, 0);
   int result = SSL_do_handshake(t->base.ssl);
   if (!sent(s, t, w)) return NL_AGAIN;
   if (result == 1) return establish(L, s, t);
