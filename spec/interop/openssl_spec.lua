@@ -26,8 +26,8 @@ local function row(name)
   return rows[name]
 end
 
--- s_server, which reverses lines. A mode of false: it shows what comes, and sends what the spec writes to the pipe
--- `commands`, of which some single letters are commands.
+-- s_server, which reverses lines. A mode of false: it shows what comes, and sends what the spec writes to the
+-- pipe `commands`, of which some single letters are commands.
 local function serving(arguments, options)
   options = options or {}
   local a = options.row or row "good"
@@ -66,7 +66,8 @@ local function response(status, options)
   local about = options.about or a.leaf
   local function stamp(time) return os.date("!%y%m%d%H%M%SZ", time) end
   local revoked = status == "R" and stamp(os.time() - DAY) .. ",keyCompromise" or ""
-  local entry = { status, stamp(about.not_after), revoked, about.serial:upper(), "unknown", "/CN=server.test" }
+  local serial, subject = about.serial:upper(), "/CN=server.test"
+  local entry = { status, stamp(about.not_after), revoked, serial, "unknown", subject }
   local signer = stranger or a
   local made <close> = server.start {
     command = ("exec '%s' ocsp -index index -CA issuer -rsigner signer -rkey signerkey -issuer issuer "
