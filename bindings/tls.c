@@ -16,7 +16,7 @@
 
 #define RECORD ((size_t)16384)        /* most bytes of one record, RFC 8446, section 5.1 */
 #define LARGEST_OUT ((size_t)1 << 20) /* bytes kept for a peer that makes us write and does not read */
-#define QUOTA ((size_t)1 << 18)       /* bytes of records in one call that may bring nothing for the reader */
+#define GREED ((size_t)32768)         /* bytes taken below for one call beyond what it asked for */
 #define BEGINNING 32                  /* bytes kept of what the peer said first */
 #define NAMEFLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
@@ -35,10 +35,10 @@ typedef struct tls {
   nl_cache *cache;           /* where sessions of this peer go to, or NULL */
   char *key;                 /* under this key */
   SSL_SESSION *fresh;        /* came before the peer was trusted */
-  size_t taken;              /* from the layer below, in this call */
   int number;                /* an errno of the layer below that ended it */
   int lost;                  /* one of writing during the handshake: what the peer said before comes first */
-  unsigned long reason;      /* of OpenSSL, where it is BROKEN */
+  unsigned long reason;      /* of OpenSSL, where it is BROKEN; before that, what it said last in this call */
+  size_t budget;             /* bytes that this call may still take below */
   unsigned char beginning[BEGINNING];
   unsigned char nbeginning;
   unsigned char failure; /* enum failure */
@@ -84,9 +84,16 @@ static int tls_flush (nl_layer *l, nl_stream *s) {
   return below->class->flush != NULL ? below->class->flush(below, s) : 0;
 }
 
+/* OpenSSL's queue of errors is that of all layers: one below clears what this one has to say. */
+static void note (tls *t) {
+  unsigned long error = ERR_peek_last_error();
+  if (error != 0 && t->failure == FINE) t->reason = error;
+}
+
 static int bio_write (BIO *b, const char *data, int len) {
   tls *t = BIO_get_data(b);
   ssize_t n = 0;
+  note(t);
   BIO_clear_retry_flags(b);
   if (t->out.head == t->out.tail) n = passon(t, data, (size_t)len);
   if (n >= 0 && keep(t, data + n, (size_t)(len - n))) return len;
@@ -106,18 +113,29 @@ static void remember (tls *t, const char *data, size_t len) {
   t->nbeginning = (unsigned char)(t->nbeginning + len);
 }
 
+/* A peer may send without end what OpenSSL answers without us: other tasks get their turn in between, and the
+ * descriptor is still readable then. */
+static void spend (tls *t, size_t n) {
+  if (t->base.layer.below->class->holds != NULL) return;
+  t->budget -= n < t->budget ? n : t->budget;
+  if (t->budget == 0) t->dry = true;
+}
+
 static int bio_read (BIO *b, char *to, int room) {
   tls *t = BIO_get_data(b);
   nl_layer *below = t->base.layer.below;
+  note(t);
   BIO_clear_retry_flags(b);
   ssize_t n = -1;
   errno = EAGAIN;
   if (!t->dry) n = below->class->read(below, t->stream, to, (size_t)room);
   int number = errno;
   bool held = below->class->holds != NULL && below->class->holds(below);
-  if (n > 0) t->taken += (size_t)n;
-  if ((n < room && !held) || t->taken > QUOTA) t->dry = true;
-  if (n > 0) remember(t, to, (size_t)n);
+  if (n < room && !held) t->dry = true;
+  if (n > 0) {
+    remember(t, to, (size_t)n);
+    spend(t, (size_t)n);
+  }
   if (n == 0) t->belowended = true;
   if (n >= 0) return (int)n;
   if (number == EAGAIN || number == EINTR) BIO_set_retry_read(b);
@@ -145,11 +163,20 @@ static int give (int number) {
   return -1;
 }
 
-/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. */
-static unsigned long reasonof (void) {
+static void begincall (tls *t, size_t room) {
+  ERR_clear_error();
+  t->reason = 0;
+  t->dry = false;
+  t->budget = room + GREED;
+}
+
+/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. Nothing is left
+ * for a layer above to find. */
+static unsigned long reasonof (const tls *t) {
   unsigned long first = ERR_get_error(), reason = first;
   while (reason != 0 && ERR_GET_LIB(reason) != ERR_LIB_SSL) reason = ERR_get_error();
-  return reason != 0 ? reason : first;
+  ERR_clear_error();
+  return reason != 0 ? reason : first != 0 ? first : t->reason;
 }
 
 /* Keeps why a call failed, for ever. -1 with errno; EAGAIN: it has not failed. */
@@ -157,8 +184,8 @@ static int failed (tls *t, int result) {
   int how = SSL_get_error(t->base.ssl, result);
   if (how == SSL_ERROR_SYSCALL && t->number != 0) return give(t->number);
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
-  t->reason = reasonof();
-  bool cut = how == SSL_ERROR_SYSCALL || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  t->reason = reasonof(t);
+  bool cut = t->reason == 0 || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
   t->failure = refused ? UNTRUSTED : cut && t->belowended ? TRUNCATED : BROKEN;
   return give(NL_ELAYER);
@@ -185,8 +212,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
   if (t->number != 0) return give(t->number);
   if (!t->base.established) return give(ENOTCONN);
   (void)tls_flush(l, s); /* where the peer made us write */
-  t->dry = false;
-  t->taken = 0;
+  begincall(t, room);
   while (total < room) {
     ssize_t n = readsome(t, (char *)to + total, room - total);
     if (n <= 0 && total == 0) return n;
@@ -207,6 +233,7 @@ static bool tls_holds (nl_layer *l) {
 static ssize_t writesome (tls *t, const void *data, size_t len) {
   size_t n = 0;
   ERR_clear_error();
+  t->reason = 0;
   int result = SSL_write_ex(t->base.ssl, data, len, &n);
   return result == 1 ? (ssize_t)n : failed(t, result);
 }
@@ -270,7 +297,8 @@ static int tls_shutdown (nl_layer *l, nl_stream *s, int how) {
   return below->class->shutdown(below, s, how);
 }
 
-static void tls_free (tls *t) {
+static void tls_free (void *self) {
+  tls *t = self;
   SSL_free(t->base.ssl);
   BIO_meth_free(t->method);
   SSL_SESSION_free(t->fresh);
@@ -284,9 +312,8 @@ static void tls_free (tls *t) {
 }
 
 static void tls_release (nl_layer *l, nl_stream *s) {
-  tls *t = (tls *)l;
   (void)s;
-  tls_free(t);
+  tls_free(l);
 }
 
 /* ---- errors */
@@ -319,7 +346,7 @@ static int tls_fail (lua_State *L, nl_layer *l, const char *op) {
   nl_layer *below = l->below;
   if (t->failure == UNTRUSTED) return untrusted(L, t, op);
   if (t->failure == BROKEN) return broken(L, t, op);
-  if (t->failure == FINE && t->number == NL_ELAYER) return below->class->fail(L, below, op);
+  if (t->failure == FINE) return below->class->fail(L, below, op);
   if (t->base.established) return nl_fail(L, op, "TLS_TRUNCATED", NULL);
   return nl_fail(L, op, "TLS_HANDSHAKE", "the peer closed the connection during the handshake");
 }
@@ -439,6 +466,10 @@ static bool sent (nl_stream *s, tls *t, nl_wait *w) {
   return true;
 }
 
+static bool waitedfor (const nl_stream *s) {
+  return s->handle.side[NL_READ].owner != NULL || s->handle.side[NL_WRITE].owner != NULL;
+}
+
 /* s:handshake() -> true | false, the name that the client asks for or nil: say which context | nil, err */
 static int stream_handshake_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
@@ -448,13 +479,9 @@ static int stream_handshake_try (lua_State *L, nl_wait *w) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  if (s->handle.side[NL_READ].owner != NULL || s->handle.side[NL_WRITE].owner != NULL) {
-    return nl_fail(L, "handshake", "BUSY", NULL);
-  }
+  if (waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
   if (t->failure != FINE) return tls_fail(L, &t->base.layer, "handshake");
-  t->dry = false;
-  t->taken = 0;
-  ERR_clear_error();
+  begincall(t, 0);
   int result = SSL_do_handshake(t->base.ssl);
   if (!sent(s, t, w)) return NL_AGAIN;
   if (result == 1) return establish(L, s, t);
@@ -521,14 +548,12 @@ static bool begin (lua_State *L, tls *t, int arg) {
   return sethost(t, host) && setcache(L, t, arg) && join(t);
 }
 
-static void drop_tls (void *t) {
-  tls_free(t);
-}
-
 static int unready (lua_State *L, const nl_stream *s) {
   if (!s->handle.base.open) return nl_closed(L, "handshake");
-  if (s->handle.side[NL_READ].owner != NULL || s->handle.side[NL_WRITE].owner != NULL) {
-    return nl_fail(L, "handshake", "BUSY", NULL);
+  if (waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
+  const tls *t = tlsof(s);
+  if (t != NULL && !t->base.established) {
+    return nl_fail(L, "handshake", "BUSY", "another handshake on this stream is not done");
   }
   if (s->in.tail == s->in.head) return 0;
   return nl_fail(L, "handshake", "TLS_PLAINTEXT", "%zu bytes came unprotected and were not read",
@@ -541,10 +566,11 @@ static int tls_begin (lua_State *L) {
   nl_owned *session = nl_check(L, 2, &nl_tlssession_class);
   luaL_checktype(L, 3, LUA_TTABLE);
   nl_checkoptions(L, 3, beginoptions);
+  luaL_argcheck(L, session->ptr != NULL, 2, "the session is in use");
   int bad = unready(L, s);
   if (bad != 0) return bad;
   (void)lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  nl_guard *g = nl_newguard(L, drop_tls);
+  nl_guard *g = nl_newguard(L, tls_free);
   tls *t = calloc(1, sizeof *t);
   if (t == NULL) return nl_errno(L, "handshake", ENOMEM);
   g->ptr = t;

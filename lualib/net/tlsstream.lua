@@ -245,16 +245,20 @@ local function choose(s, plan, asked)
   return session.choose(s, context.core, { verify = modeof(context) })
 end
 
-local function accept(s, plan, deadline, timeout)
-  local left = math.max(deadline - task.now(), 0)
+-- What a client asked for is answered before the handshake goes on, whichever call goes on with it.
+local function accept(s, state, timeout)
   while true do
-    local ok, err = core.handshake(s, math.min(left, timeout or left))
-    if ok then return true end
-    local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= deadline)
-    if ok == nil then return nil, explained(s, err), final end
-    ok, err = choose(s, plan, err)
+    if not state.question then
+      local left = math.max(state.deadline - task.now(), 0)
+      local ok, err = core.handshake(s, math.min(left, timeout or left))
+      if ok then return true end
+      local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= state.deadline)
+      if ok == nil then return nil, explained(s, err), final end
+      state.question = { host = err }
+    end
+    local ok, err = choose(s, state.plan, state.question.host)
     if not ok then return nil, err, true end
-    left = math.max(deadline - task.now(), 0)
+    state.question = nil
   end
 end
 
@@ -285,7 +289,7 @@ local function greet(s, timeout)
     state.turn = nil
     turn:set()
   end })
-  local ok, err, final = accept(s, state.plan, state.deadline, timeout)
+  local ok, err, final = accept(s, state, timeout)
   if final then state.failure = err end
   return ok, err
 end
@@ -365,9 +369,9 @@ function stream:starttls(options, timeout)
     if not server then return client(self, plan, nil, timeout) end
     local begun, why = prepare(self, plan)
     if not begun then return nil, why end
-    local deadline = task.now() + (timeout or plan.timeout)
-    greeting.policy(self, { plan = plan, deadline = deadline })
-    return accept(self, plan, deadline)
+    local state = { plan = plan, deadline = task.now() + (timeout or plan.timeout) }
+    greeting.policy(self, state)
+    return accept(self, state)
   end)
   if not ok then return nil, err end
   return self
@@ -388,7 +392,13 @@ function stream:handshake(timeout)
   check.class("handshake", self, socket.stream, "net.stream")
   check.timeout("handshake", 1, timeout)
   local ok, err
-  if greeting.due(self) then ok, err = greet(self, timeout) else ok, err = core.handshake(self, timeout) end
+  if greeting.due(self) then
+    ok, err = greet(self, timeout)
+  elseif (greeting.policy(self) or {}).question then
+    err = newerror("handshake", "BUSY", "it waits for the answer of servername")
+  else
+    ok, err = core.handshake(self, timeout)
+  end
   if not ok then return nil, err end
   return self
 end

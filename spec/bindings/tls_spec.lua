@@ -1,3 +1,4 @@
+local compile = require "compile"
 local connected = require "connected"
 local secure = require "secure"
 
@@ -38,6 +39,47 @@ describe("TLS on a stream", function()
 
     assert.equal(bytes(300000), a:read "a")
     assert.is_true(writer:join(5))
+  end)
+
+  it("inside TLS fails with its own reason", function()
+    -- The layer below cleared OpenSSL's queue of errors with the alert: what remained was "failure inside of
+    -- OpenSSL".
+    local a <close>, b = secure.pair()
+    local held <close> = b -- luacheck: ignore held
+
+    local _, err, why = secure.shake(a, b, { alpn = { "x" } }, { alpn = { "y" } })
+
+    assert.equal("no_application_protocol", err.alert)
+    assert.matches("no application protocol", why.message, 1, true)
+  end)
+
+  it("lets other tasks run while a peer floods it with what needs no reader", function()
+    -- The answers to key updates kept one call in OpenSSL for as long as the peer sent more.
+    local flood = compile.tool("spec/support/keyupdates.c", "-lssl -lcrypto")
+    local FLOOD = 1
+    local done, ended = net.event(), false
+    local server <close> = secure.serve(nil, function(client)
+      client:read()
+      done:set()
+    end)
+    local watcher = net.spawn(function()
+      local worst, last = 0, net.now()
+      while not ended do
+        net.sleep(0.001)
+        worst, last = math.max(worst, net.now() - last), net.now()
+      end
+      return worst
+    end)
+
+    local pipe <close> = assert(io.popen(("timeout 10 %s %d %d"):format(flood, server.port, FLOOD)))
+    done:wait(5)
+    ended = true
+    local worst = assert(watcher:join(5))
+    local sent = tonumber(pipe:read "a")
+    os.remove(flood)
+
+    assert.is_true(sent > 1000)
+    assert.is_true(worst < FLOOD / 2, worst)
   end)
 
   it("carries megabytes both ways at once through small buffers", function()

@@ -1,10 +1,12 @@
+local authority = require "authority"
+local secure = require "secure"
 local server = require "server"
 
 local curl = server.find "curl"
 
 -- A minimal HTTP server of the test's own: `answer(method, path, headers, client)` gives status and body.
-local function serve(answer)
-  local listener = assert(net.listen("127.0.0.1", 0))
+local function serve(answer, tls)
+  local listener = assert(net.listen("127.0.0.1", 0, { tls = tls }))
   local _, port = listener:getsockname()
   local requests = {}
   local task = net.spawn(listener.serve, listener, function(client)
@@ -29,8 +31,8 @@ local function serve(answer)
 end
 
 -- curl with these arguments, @URL@ being the server: status, output, errors
-local function fetch(port, arguments, files)
-  local url = "http://127.0.0.1:" .. port
+local function fetch(port, arguments, files, url)
+  url = url or "http://127.0.0.1:" .. port
   local command = ("exec '%s' --silent --show-error --noproxy '*' --max-time 10 "):format(curl) .. arguments
   local run <close> = server.start { command = (command:gsub("@URL@", url)), files = files }
   return run:wait()
@@ -105,5 +107,103 @@ describe("curl", function()
 
     assert.equal("over a path", output)
     assert.equal(0, status)
+  end)
+end)
+
+describe("curl with HTTPS", function()
+  local it = server.needing(curl, "the package curl", it, pending)
+
+  local rows = {}
+  for _, row in ipairs(authority.matrix()) do rows[row.name] = row end
+
+  -- A server with that certificate, or a good one.
+  local function secured(answer, options, name)
+    local row = rows[name or "good"]
+    local tls = { cert = row.chain, key = row.key, failed = function() end }
+    for field, value in pairs(options or {}) do tls[field] = value end
+    return serve(answer or function(_, path, _, client)
+      local info = client:tls()
+      return "200 OK", ("%s %s %s %s\n"):format(path, info.protocol, info.alpn, info.verified)
+    end, tls)
+  end
+
+  local function get(web, arguments, files)
+    local all = { ca = secure.authority().capem }
+    for field, text in pairs(files or {}) do all[field] = text end
+    local host = ("server.test:%d"):format(web.port)
+    arguments = ("--cacert ca --resolve %s:127.0.0.1 %s"):format(host, arguments)
+    return fetch(web.port, arguments, all, "https://" .. host)
+  end
+
+  it("gets pages, two over one connection", function()
+    local web <close> = secured()
+
+    local status, output, errors = get(web, "@URL@/one @URL@/two -w '%{num_connects}'")
+
+    assert.equal("/one TLSv1.3 nil false\n1/two TLSv1.3 nil false\n0", output)
+    assert.equal("", errors)
+    assert.equal(0, status)
+  end)
+
+  it("agrees on version and application protocol", function()
+    local web <close> = secured(nil, { alpn = { "http/1.1" } })
+
+    local _, newest = get(web, "--http1.1 @URL@/")
+    local _, older = get(web, "--tls-max 1.2 @URL@/") -- offers h2 too
+
+    assert.equal("/ TLSv1.3 http/1.1 false\n", newest)
+    assert.equal("/ TLSv1.2 http/1.1 false\n", older)
+  end)
+
+  it("finds no version that both speak", function()
+    local web <close> = secured(nil, { min = "TLSv1.3" })
+
+    assert.equal(35, (get(web, "--tls-max 1.2 @URL@/")))
+  end)
+
+  for _, name in ipairs { "wrong host", "untrusted root", "expired" } do
+    it("refuses our certificate where it is: " .. name, function()
+      local web <close> = secured(nil, nil, name)
+
+      local status, output = get(web, "@URL@/")
+
+      assert.equal(60, status)
+      assert.equal("", output)
+      assert.same({}, web.requests)
+    end)
+  end
+
+  it("shows its certificate, or is refused", function()
+    local a = secure.authority()
+    local web <close> = secured(nil, { client_ca = a.capem })
+    local files = { cert = rows["for clients only"].chain, key = a.key, bad = rows["untrusted root"].chain }
+
+    local status, output = get(web, "--cert cert --key key @URL@/", files)
+    local without = get(web, "@URL@/", files)
+    local untrusted = get(web, "--cert bad --key key @URL@/", files)
+
+    assert.equal("/ TLSv1.3 nil true\n", output)
+    assert.equal(0, status)
+    assert.equal(56, without)
+    assert.equal(56, untrusted)
+    assert.equal(1, #web.requests)
+  end)
+
+  it("moves ten mebibytes both ways", function()
+    local body
+    local text = ("0123456789abcdef"):rep(655360)
+    local web <close> = secured(function(method, _, headers, client)
+      if method == "GET" then return "200 OK", text end
+      if headers.expect == "100-continue" then client:write "HTTP/1.1 100 Continue\r\n\r\n" end
+      body = client:read(math.tointeger(headers["content-length"]))
+      return "201 Created", "done"
+    end)
+
+    local down, output = get(web, "@URL@/")
+    local up = get(web, "--upload-file text @URL@/up", { text = text })
+
+    assert.same({ 0, 0 }, { down, up })
+    assert.is_true(output == text)
+    assert.is_true(body == text)
   end)
 end)

@@ -66,8 +66,8 @@ local function response(status, options)
   local about = options.about or a.leaf
   local function stamp(time) return os.date("!%y%m%d%H%M%SZ", time) end
   local revoked = status == "R" and stamp(os.time() - DAY) .. ",keyCompromise" or ""
-  local entry = { status, stamp(about.not_after), revoked, about.serial:upper(), "unknown",
-    "/CN=server.test" }
+  local serial, subject = about.serial:upper(), "/CN=server.test"
+  local entry = { status, stamp(about.not_after), revoked, serial, "unknown", subject }
   local signer = stranger or a
   local made <close> = server.start {
     command = ("exec '%s' ocsp -index index -CA issuer -rsigner signer -rkey signerkey -issuer issuer "

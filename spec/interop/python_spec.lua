@@ -1,3 +1,4 @@
+local secure = require "secure"
 local server = require "server"
 
 local python = server.find "python3"
@@ -317,5 +318,69 @@ except (ConnectionResetError, BrokenPipeError):
 ]])
 
     assert.equal("reset\n", output)
+  end)
+end)
+
+describe("Python's ssl", function()
+  local it = server.needing(python, "the package python3", it, pending)
+
+  it("serves what reads to the end, and the end is one", function()
+    local a = secure.authority()
+    local peer <close> = server.start {
+      command = ("exec '%s' program.py"):format(python),
+      files = { chain = a.chain, key = a.key, ["program.py"] = PRELUDE .. [[
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("chain", "key")
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    ready(listener.getsockname()[1])
+    plain, address = listener.accept()
+    with context.wrap_socket(plain, server_side=True) as client:
+        client.sendall(client.recv(100)[::-1] + b"x" * 100000)
+        client.unwrap()
+    plain, address = listener.accept()
+    client = context.wrap_socket(plain, server_side=True)
+    client.sendall(b"half a")
+    os.close(client.detach())
+]] },
+    }
+    local port = peer:expect "ready (%d+)"
+    local one <close> = assert(net.connect("127.0.0.1", port, { tls = secure.client() }))
+    assert(one:write "abc")
+    local all = one:read "a"
+    one:close() -- unwrap waits for that
+    local other <close> = assert(net.connect("127.0.0.1", port, { tls = secure.client() }))
+    local none, err = other:read "a"
+
+    assert.equal("cba" .. ("x"):rep(100000), all)
+    assert.is_nil(none)
+    assert.same({ "TLS_TRUNCATED", "half a" }, { err.code, err.partial })
+  end)
+
+  it("is served, and checks the name", function()
+    local a = secure.authority()
+    local web <close> = secure.serve { failed = function() end }
+    local peer <close> = server.start {
+      command = ("exec '%s' program.py"):format(python),
+      files = { ca = a.capem, ["program.py"] = PRELUDE .. ([[
+import ssl
+context = ssl.create_default_context(cafile="ca")
+for name in ("server.test", "other.test"):
+    try:
+        with socket.create_connection(("127.0.0.1", %d)) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as s:
+                s.sendall(b"hello\n")
+                print(s.version(), s.recv(6), flush=True)
+    except ssl.SSLCertVerificationError as error:
+        print(error.verify_message)
+]]):format(web.port) },
+    }
+
+    local status, output, errors = peer:wait()
+
+    assert.equal("", errors)
+    assert.equal(0, status)
+    assert.equal("TLSv1.3 b'hello\\n'\n"
+      .. "Hostname mismatch, certificate is not valid for 'other.test'.\n", output)
   end)
 end)

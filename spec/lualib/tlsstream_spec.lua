@@ -343,6 +343,28 @@ describe("a server", function()
     assert.matches("bad.test", failures[1], 1, true)
   end)
 
+  it("never goes on with its own certificate where the function for the name raised", function()
+    -- The second call on the stream took the handshake up behind the question, and ended it with the
+    -- certificate of the listener.
+    local asked = 0
+    local options = secure.server { servername = function()
+      asked = asked + 1
+      error "no such name"
+    end }
+    local server <close> = assert(net.listen("127.0.0.1", 0, { tls = options }))
+    local host, port = server:getsockname()
+    local client = net.spawn(net.connect, host, port, { tls = secure.client(), timeout = 5 })
+    local s = assert(server:accept(5))
+
+    local first, second = pcall(s.handshake, s, 1), pcall(s.read, s)
+    s:close()
+    local stream, err = client:join(5)
+
+    assert.same({ false, false, 2 }, { first, second, asked })
+    assert.is_nil(stream)
+    assert.equal("TLS_HANDSHAKE", err.code)
+  end)
+
   it("does the handshake with the first call on what it accepted", function()
     local server <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server() }))
     local host, port = server:getsockname()
@@ -631,6 +653,44 @@ describe("starttls", function()
     assert.equal("BUSY", select(2, a:starttls(secure.client(), 1)).code)
     b:write "still plain\n"
     assert.equal("still plain", (reader:join(5)))
+  end)
+
+  it("is BUSY while another waits for the answer of servername, and leaves the stream as it is", function()
+    -- The second starttls put its layer on top of the first and closed the stream; handshake went on without
+    -- the answer.
+    local held <close>, a, b = connected.pair() -- luacheck: ignore held
+    local asked, answer = net.event(), net.event()
+    local one = secure.authority "one.test"
+    local context = assert(net.tls.context { cert = one.chain, key = one.key })
+    local server = net.spawn(b.starttls, b, secure.server { server = true, servername = function()
+      asked:set()
+      answer:wait()
+      return context
+    end }, 5)
+    local client = net.spawn(a.starttls, a, secure.client { host = "one.test", ca = one.capem }, 5)
+    asked:wait(5)
+
+    assert.equal("BUSY", select(2, b:starttls(secure.client(), 1)).code)
+    assert.equal("BUSY", select(2, b:handshake(1)).code)
+    answer:set()
+
+    assert.equal(b, (server:join(5)))
+    assert.equal(a, (client:join(5)))
+    assert.equal("CN=one.test", a:tls().certificate.subject)
+  end)
+
+  it("closes the stream where another task closes it meanwhile, or servername does", function()
+    local held <close>, a = connected.pair() -- luacheck: ignore held
+    local client = net.spawn(a.starttls, a, secure.client(), 5)
+    net.sleep(0)
+    a:close()
+    assert.equal("CLOSED", select(2, client:join(5)).code)
+
+    local kept <close>, c, d = connected.pair() -- luacheck: ignore kept
+    client = net.spawn(c.starttls, c, secure.client(), 5)
+    local _, err = d:starttls(secure.server { server = true, servername = function() d:close() end }, 5)
+    assert.equal("CLOSED", err.code)
+    assert.equal("TLS_HANDSHAKE", select(2, client:join(5)).code)
   end)
 
   it("closes the stream where it is canceled or late", function()

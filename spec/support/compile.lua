@@ -44,6 +44,13 @@ function compile.module(source, options)
   return name
 end
 
+---A program from one C file that has nothing of netlua. Returns the name of the file.
+function compile.tool(source, libraries)
+  local name = os.tmpname()
+  run(("cc %s -o %s %s %s"):format(flags { "ALL_CFLAGS", "ALL_LDFLAGS" }, name, source, libraries or ""))
+  return name
+end
+
 ---A program from one C file and every object of netlua but main.o; nil where the objects are not there.
 function compile.program(source, options)
   local dir = objects()

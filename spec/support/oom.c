@@ -2,7 +2,7 @@
  * oom.c: allocation failure, one site after another. Runs a Lua script as a task in a fresh state while
  * allocation N fails, for N = 1, 2, 3 ... until a run meets no failing allocation. After each run every
  * byte must be given back and every descriptor closed. Linked with the objects of the program but
- * main.o, and with malloc, calloc and realloc of these objects wrapped, so that C buffers fail too.
+ * main.o, and with malloc and its like of these objects wrapped, so that C buffers fail too.
  *
  * usage: oom single|pair|all SCRIPT [FIRST [STEP]]
  *   single: N fails, and Lua collects and tries again; pair: N and N + 1; all: all from N on
@@ -28,6 +28,8 @@ void *__wrap_malloc (size_t size);
 void *__wrap_calloc (size_t n, size_t size);
 void *__wrap_realloc (void *ptr, size_t size);
 void __wrap_free (void *ptr);
+char *__wrap_strdup (const char *text);
+char *__wrap_strndup (const char *text, size_t most);
 
 static size_t site, last; /* allocations site to last of this run fail */
 static size_t count, failed, used;
@@ -68,6 +70,19 @@ void *__wrap_realloc (void *ptr, size_t size) {
 void __wrap_free (void *ptr) {
   if (ptr != NULL) used -= malloc_usable_size(ptr);
   __real_free(ptr);
+}
+
+char *__wrap_strndup (const char *text, size_t most) {
+  size_t len = strnlen(text, most);
+  char *copy = __wrap_malloc(len + 1);
+  if (copy == NULL) return NULL;
+  memcpy(copy, text, len);
+  copy[len] = '\0';
+  return copy;
+}
+
+char *__wrap_strdup (const char *text) {
+  return __wrap_strndup(text, SIZE_MAX);
 }
 
 /* Lua counts on it that making a block smaller never fails. */
