@@ -22,7 +22,7 @@
 
 #include "netlua.h"
 
-enum { MAXDER = 1 << 24 };
+enum { MAXDER = 1 << 20 }; /* its tables take a hundred times as much */
 
 typedef struct reader { /* of one certificate: `out` is the index of the table that is filled */
   lua_State *L;
@@ -74,11 +74,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void *need (lua_State *L, void *ptr) {
@@ -93,7 +94,7 @@ static BIO *newbio (lua_State *L) {
 }
 
 static int malformed (lua_State *L, const char *what) {
-  if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
+  if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
   return nl_fail(L, "x509.parse", "X509_PARSE", "%s", what);
 }
 
@@ -101,7 +102,6 @@ static int malformed (lua_State *L, const char *what) {
 static X509 *todecoded (lua_State *L, const char *der, size_t len) {
   const unsigned char *p = (const unsigned char *)der;
   nl_guard *g = nl_newguard(L, drop_x509);
-  if (len > MAXDER) return NULL;
   g->ptr = d2i_X509(NULL, &p, (long)len);
   return p == (const unsigned char *)der + len ? g->ptr : NULL;
 }
@@ -557,6 +557,7 @@ static int certificate_decode (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
+  if (len > MAXDER) return nl_fail(L, "x509.parse", "TOOBIG", "a certificate of more than %d bytes", MAXDER);
   begin(L);
   reader r = {L, todecoded(L, der, len), NULL, 0};
   if (r.x == NULL) return malformed(L, "the bytes are no certificate");

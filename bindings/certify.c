@@ -24,6 +24,8 @@
 
 enum { MAXINPUT = 1 << 20, SPEC = 1 };
 
+#define NOTEXT "the subject has a value that is no valid text"
+
 typedef struct secret { /* what is answered when a key asks for its password */
   const char *text;
   size_t len;
@@ -101,11 +103,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void need (lua_State *L, bool fine) {
@@ -119,7 +122,7 @@ static void *hold (lua_State *L, nl_guard *g, void *ptr) {
 }
 
 static int unfit (lua_State *L, const char *op, const char *what) {
-  need(L, ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE);
+  need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
   return nl_fail(L, op, "TLS_CONFIG", "%s", what);
 }
 
@@ -389,7 +392,8 @@ static const char *fill (lua_State *L, X509 *x) {
   need(L, X509_set_version(x, X509_VERSION_3) == 1);
   need(L, X509_set_serialNumber(x, integer(L, serial, len)) == 1);
   need(L, X509_set1_notBefore(x, from) == 1 && X509_set1_notAfter(x, to) == 1);
-  need(L, X509_set_subject_name(x, subject) == 1 && X509_set_pubkey(x, key) == 1);
+  if (X509_set_subject_name(x, subject) != 1) return NOTEXT;
+  need(L, X509_set_pubkey(x, key) == 1);
   const STACK_OF(X509_EXTENSION) *extensions = extensionsof(L);
   if (extensions == NULL) return "an extension has no valid object identifier";
   for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
@@ -447,7 +451,8 @@ static int certify_request (lua_State *L) {
   const STACK_OF(X509_EXTENSION) *extensions = extensionsof(L);
   if (extensions == NULL) return unfit(L, op, "an extension has no valid object identifier");
   need(L, X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1);
-  need(L, X509_REQ_set_subject_name(request, subject) == 1 && X509_REQ_set_pubkey(request, signer) == 1);
+  if (X509_REQ_set_subject_name(request, subject) != 1) return unfit(L, op, NOTEXT);
+  need(L, X509_REQ_set_pubkey(request, signer) == 1);
   if (sk_X509_EXTENSION_num(extensions) > 0) need(L, X509_REQ_add_extensions(request, extensions) == 1);
   if (X509_REQ_sign(request, signer, digestfor(signer, digest)) <= 0) {
     return unfit(L, op, "that key cannot sign with that digest");
@@ -482,7 +487,8 @@ static int certify_openrequest (lua_State *L) {
   if (len > MAXINPUT) return unfit(L, op, "the request is too long");
   nl_guard *gb = nl_newguard(L, drop_bio);
   BIO *bio = hold(L, gb, BIO_new_mem_buf(pem, (int)len));
-  X509_REQ *request = g->ptr = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+  secret none = {NULL, 0, false}; /* without it OpenSSL would ask on the terminal */
+  X509_REQ *request = g->ptr = PEM_read_bio_X509_REQ(bio, NULL, onpassword, &none);
   if (request == NULL) return unfit(L, op, "there is no certificate request in PEM in it");
   EVP_PKEY *key = X509_REQ_get0_pubkey(request);
   if (key == NULL || X509_REQ_verify(request, key) != 1) {

@@ -343,7 +343,8 @@ static void watch_release (lua_State *L, void *self) {
   nl_netlinkclose(&w->netlink);
 }
 
-static const nl_class watch_class = {"net.linkwatch", NULL, watch_release, &nl_handle_class, NULL, NULL, NULL};
+static const nl_class watch_class = {
+    "net.linkwatch", NULL, watch_release, &nl_handle_class, NULL, NULL, NULL};
 
 /* open() -> watch | nil, err */
 static int iface_open (lua_State *L) {

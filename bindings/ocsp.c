@@ -76,13 +76,15 @@ static bool genuine (lua_State *L, OCSP_BASICRESP *basic, X509 *issuer, lua_Inte
 }
 
 /* The answer about that certificate, or NULL. An answer names it by a hash of its own choice. */
-static OCSP_SINGLERESP *answerabout (lua_State *L, OCSP_BASICRESP *basic, const X509 *leaf, const X509 *issuer) {
+static OCSP_SINGLERESP *answerabout (lua_State *L, OCSP_BASICRESP *basic, const X509 *leaf,
+                                     const X509 *issuer) {
   nl_guard *g = nl_newguard(L, drop_id);
   for (int i = 0; i < OCSP_resp_count(basic); i++) {
     ASN1_OBJECT *digest = NULL;
     OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
     OCSP_CERTID *id = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(single);
-    const EVP_MD *md = OCSP_id_get0_info(NULL, &digest, NULL, NULL, id) == 1 ? EVP_get_digestbyobj(digest) : NULL;
+    const EVP_MD *md = OCSP_id_get0_info(NULL, &digest, NULL, NULL, id) == 1 ? EVP_get_digestbyobj(digest)
+                                                                             : NULL;
     if (md == NULL) continue;
     g->ptr = OCSP_cert_to_id(md, leaf, issuer);
     bool same = g->ptr != NULL && OCSP_id_cmp(g->ptr, id) == 0;
@@ -113,8 +115,8 @@ static int readsingle (lua_State *L, OCSP_SINGLERESP *single, lua_Integer when) 
   return status(L, words[said], NULL);
 }
 
-/* read(response, certificate, issuer, [time]) -> {status =, ...}: "good", "revoked" or "unknown", if it is the
- * authority that says so; otherwise "invalid" and the problem */
+/* read(response, certificate, issuer, [time]) -> {status =, ...}: "good", "revoked" or "unknown", if it is
+ * the authority that says so; otherwise "invalid" and the problem */
 static int ocsp_read (lua_State *L) {
   size_t len;
   const unsigned char *der = (const unsigned char *)luaL_checklstring(L, 1, &len);

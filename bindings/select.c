@@ -90,13 +90,18 @@ static void getentry (lua_State *L, const shape *s, int list, lua_Integer i, ent
   lua_remove(L, -2);
 }
 
+/* The entry as a stream, or NULL. */
+static nl_stream *streamof (const entry *e) {
+  const nl_class *class = e->handle != NULL ? e->handle->base.class : NULL;
+  while (class != NULL && class != &nl_stream_class) class = class->parent;
+  return class != NULL ? (nl_stream *)(void *)e->handle : NULL;
+}
+
 /* Bytes that were received and not read count: the kernel does not know of them. */
 static bool hasbytes (const entry *e) {
-  const nl_class *class = e->handle != NULL ? e->handle->base.class : NULL;
-  const nl_stream *s = (const nl_stream *)(const void *)e->handle;
+  const nl_stream *s = streamof(e);
   if (e->handle != NULL && e->handle->pending) return true;
-  while (class != NULL && class != &nl_stream_class) class = class->parent;
-  return class != NULL && s->in.tail > s->in.head;
+  return s != NULL && s->in.tail > s->in.head;
 }
 
 static lua_Integer lengthof (lua_State *L, int list) {
@@ -128,6 +133,7 @@ typedef struct look { /* one portion of one list */
   lua_Integer counts[3];
   struct pollfd fds[PORTION];
   bool bytes[PORTION];
+  nl_stream *layered[PORTION]; /* whose bytes in the kernel may carry none of their own, or NULL */
 } look;
 
 static void setflag (lua_State *L, const char *name) {
@@ -171,6 +177,11 @@ static int ask (look *k) {
   return (int)k->n;
 }
 
+/* Whether what a layered stream received is nothing for its reader. */
+static bool idle (lua_State *L, nl_stream *layered) {
+  return layered != NULL && !nl_readable(L, layered);
+}
+
 static int flush (lua_State *L, look *k) {
   nfds_t n = k->n;
   int ready = ask(k);
@@ -183,6 +194,7 @@ static int flush (lua_State *L, look *k) {
       return failedentry(L, k->shape, k->list, k->first + (lua_Integer)i, &e);
     }
     if (k->bytes[i]) happened |= POLLIN;
+    else if ((happened & POLLIN) && idle(L, k->layered[i])) happened &= ~POLLIN;
     if (happened != 0) addready(L, k, i, happened);
   }
   k->first += (lua_Integer)n;
@@ -200,6 +212,8 @@ static int looklist (lua_State *L, look *k, int list) {
     getentry(L, k->shape, list, i, &e);
     lua_pop(L, 1);
     if (e.fd < 0) return failedentry(L, k->shape, list, i, &e);
+    nl_stream *stream = streamof(&e);
+    k->layered[k->n] = stream != NULL && stream->layer->below != NULL ? stream : NULL;
     k->bytes[k->n] = (e.events & POLLIN) && hasbytes(&e);
     k->fds[k->n++] = (struct pollfd){e.fd, e.events, 0};
     int bad = k->n == PORTION ? flush(L, k) : 0;

@@ -1,6 +1,7 @@
 /*
- * socket.c: sockets of every family as objects: streams, listeners, datagram sockets. Numeric addresses
- * and unix paths only; names are the dialer's business. Leans on stream.c for the bytes of a stream.
+ * socket.c: sockets of every family as objects: streams, datagram sockets, and what becomes a listener.
+ * Numeric addresses and unix paths only; names are the dialer's business. Leans on stream.c for the bytes of
+ * a stream.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,7 @@
 
 #include "netlua.h"
 
-#define BACKOFF 0.05 /* seconds before accept tries again without descriptors */
-#define RETRY 0.01   /* before connect tries a full unix backlog again */
+#define RETRY 0.01 /* before connect tries a full unix backlog again */
 #define DATAGRAM ((size_t)65536)
 #define SMALL ((size_t)2048) /* most datagrams */
 
@@ -65,7 +65,7 @@ static const char *const connectoptions[] = {
     "fastopen", "happy_eyeballs", "strict",    "max_line", "max_read",  "tls",       NULL};
 static const char *const listenoptions[] = {"type",      "family",   "nodelay",  "keepalive", "reuseaddr",
                                             "reuseport", "v6only",   "rcvbuf",   "sndbuf",    "backlog",
-                                            "mode",      "max_line", "max_read", "tls",      NULL};
+                                            "mode",      "max_line", "max_read", "tls",       NULL};
 static const char *const udpoptions[] = {"family", "reuseaddr", "reuseport", "v6only", "rcvbuf",
                                          "sndbuf", "broadcast", "source",    NULL};
 
@@ -382,68 +382,6 @@ static int handle_bind (lua_State *L) {
   return 1;
 }
 
-/* s:listen([backlog]) -> s, a listener from now on | nil, err */
-static int handle_listen (lua_State *L) {
-  nl_handle *h = nl_check(L, 1, &nl_handle_class);
-  int backlog = lua_isnoneornil(L, 2) ? SOMAXCONN : (int)nl_checkrange(L, 2, 0, 65535);
-  if (!h->base.open) return nl_closed(L, "listen");
-  if (nl_listen(h->fd, backlog) < 0) return nl_errno(L, "listen", errno);
-  nl_become(L, 1, &nl_listener_class);
-  lua_settop(L, 1);
-  return 1;
-}
-
-/* ---- listeners */
-
-static bool exhausted (int number) {
-  return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
-}
-
-static int accepttype (int fd) {
-  int type = SOCK_STREAM;
-  socklen_t len = sizeof type;
-  (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len); /* stream where it cannot say */
-  return type;
-}
-
-/* The client on top is greeted as the listener's user value has it. */
-static void inherit (lua_State *L, nl_stream *s) {
-  (void)lua_getiuservalue(L, 1, 1);
-  (void)lua_setiuservalue(L, -2, 1);
-  s->handle.greeting = s->handle.base.class == &nl_stream_class;
-}
-
-/* l:accept([timeout]) -> stream | nil, err. A client that is gone again is passed over; without
- * descriptors it waits for some, as the connection stays in the backlog. */
-static int listener_accept_try (lua_State *L, nl_wait *w) {
-  nl_stream *l = (nl_stream *)w->self;
-  if (l->drained && !w->woken && !w->poll) return NL_AGAIN;
-  if (!nl_ready(l, POLLIN)) return NL_AGAIN;
-  nl_stream *s = nl_newstream(L, classof(accepttype(l->handle.fd)));
-  for (;;) {
-    int fd = accept4(l->handle.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int number = errno;
-    if (fd >= 0) {
-      s->max_line = l->max_line;
-      s->max_read = l->max_read;
-      nl_openstream(s, fd, &nl_socket_layer);
-      l->drained = false;
-      if (l->greets) inherit(L, s);
-      return 1;
-    }
-    if (exhausted(number)) {
-      w->after = BACKOFF;
-      return NL_AGAIN;
-    }
-    errno = number;
-    l->drained = number == EAGAIN;
-    if (number != ECONNABORTED && number != EPROTO) return nl_notready(L, w, "accept");
-  }
-}
-NL_WAITS(listener, accept, &nl_listener_class, NL_READ, 2)
-
-static const luaL_Reg listener_methods[] = {{"accept", listener_accept}, {NULL, NULL}};
-
 /* ---- datagrams */
 
 static ssize_t receive (nl_stream *s, char *to, size_t room, nl_address *from) {
@@ -490,7 +428,7 @@ static size_t checkmax (lua_State *L, int arg) {
 }
 
 static bool isrecords (const nl_stream *s) {
-  return accepttype(s->handle.fd) == SOCK_SEQPACKET;
+  return nl_typeof(s->handle.fd) == SOCK_SEQPACKET;
 }
 
 /* s:recvfrom([max], [timeout]) -> data, address, port, [length where it was cut] | nil, err */
@@ -590,15 +528,13 @@ int luaopen_net_socket (lua_State *L) {
                                        {NULL, NULL}};
   static const luaL_Reg names[] = {
       {"getsockname", handle_getsockname}, {"getpeername", handle_getpeername}, {NULL, NULL}};
-  static const luaL_Reg makers[] = {
-      {"connect", handle_connect}, {"bind", handle_bind}, {"listen", handle_listen}, {NULL, NULL}};
+  static const luaL_Reg makers[] = {{"connect", handle_connect}, {"bind", handle_bind}, {NULL, NULL}};
   luaL_newlib(L, functions);
   pushmethods(L, &nl_stream_class, names);
   luaL_setfuncs(L, makers, 0);
   luaL_setfuncs(L, nl_reader_methods, 0);
   lua_setfield(L, -2, "stream");
   pushmethods(L, &nl_listener_class, names);
-  luaL_setfuncs(L, listener_methods, 0);
   lua_setfield(L, -2, "listener");
   pushmethods(L, &nl_datagram_class, names);
   luaL_setfuncs(L, makers, 0);

@@ -14,10 +14,10 @@
 
 #include "netlua.h"
 
-#define RECORD ((size_t)16384)       /* most bytes of one record, RFC 8446, section 5.1 */
+#define RECORD ((size_t)16384)        /* most bytes of one record, RFC 8446, section 5.1 */
 #define LARGEST_OUT ((size_t)1 << 20) /* bytes kept for a peer that makes us write and does not read */
-#define BEGINNING 32                 /* bytes kept of what the peer said first */
-#define LONGESTHOST 255
+#define QUOTA ((size_t)1 << 18)       /* bytes of records in one call that may bring nothing for the reader */
+#define BEGINNING 32                  /* bytes kept of what the peer said first */
 #define NAMEFLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
 /* ---- the layer */
@@ -28,13 +28,14 @@ typedef struct tls {
   nl_session base; /* first */
   BIO_METHOD *method;
   nl_stream *stream;
-  char *out; /* bytes [outhead, outtail): written by OpenSSL, not taken below yet */
-  size_t outhead, outtail, outsize;
+  lua_State *main;           /* for the runtime's buffers */
+  nl_buffer out;             /* written by OpenSSL, not taken below yet */
   unsigned char address[16]; /* of the host, where it is one */
   size_t addresslen;         /* 0, 4 or 16 */
   nl_cache *cache;           /* where sessions of this peer go to, or NULL */
   char *key;                 /* under this key */
   SSL_SESSION *fresh;        /* came before the peer was trusted */
+  size_t taken;              /* from the layer below, in this call */
   int number;                /* an errno of the layer below that ended it */
   int lost;                  /* one of writing during the handshake: what the peer said before comes first */
   unsigned long reason;      /* of OpenSSL, where it is BROKEN */
@@ -43,7 +44,6 @@ typedef struct tls {
   unsigned char failure; /* enum failure */
   bool psk;              /* a key that both know may stand for a certificate */
   bool timed;            /* it is judged for another time than now */
-  bool asked;            /* a server: which context fits the name was asked */
   bool dry;              /* the layer below has no more, for this call */
   bool more;             /* read took more than it gave */
   bool belowended;       /* the end of the layer below */
@@ -54,23 +54,11 @@ typedef struct tls {
 /* ---- what OpenSSL reads from and writes to */
 
 static bool keep (tls *t, const char *data, size_t len) {
-  size_t used = t->outtail - t->outhead;
   if (len == 0) return true;
-  if (used + len > LARGEST_OUT) {
-    errno = ENOBUFS;
-    return false;
-  }
-  if (t->outhead > 0) memmove(t->out, t->out + t->outhead, used);
-  t->outhead = 0;
-  t->outtail = used;
-  if (used + len > t->outsize) {
-    char *larger = realloc(t->out, used + len);
-    if (larger == NULL) return false;
-    t->out = larger;
-    t->outsize = used + len;
-  }
-  memcpy(t->out + used, data, len);
-  t->outtail += len;
+  errno = t->out.tail - t->out.head + len > LARGEST_OUT ? ENOBUFS : ENOMEM;
+  if (errno == ENOBUFS || !nl_reserve(t->main, &t->out, len)) return false;
+  memcpy(t->out.data + t->out.tail, data, len);
+  t->out.tail += len;
   return true;
 }
 
@@ -85,17 +73,14 @@ static ssize_t passon (tls *t, const char *data, size_t len) {
 static int tls_flush (nl_layer *l, nl_stream *s) {
   tls *t = (tls *)l;
   nl_layer *below = l->below;
-  while (t->outhead < t->outtail) {
-    ssize_t n = passon(t, t->out + t->outhead, t->outtail - t->outhead);
+  while (t->out.head < t->out.tail) {
+    ssize_t n = passon(t, t->out.data + t->out.head, t->out.tail - t->out.head);
     if (n < 0) return -1;
-    t->outhead += (size_t)n;
+    nl_consume(t->main, &t->out, (size_t)n);
     if (n > 0) continue;
     errno = EAGAIN;
     return -1;
   }
-  free(t->out);
-  t->out = NULL;
-  t->outhead = t->outtail = t->outsize = 0;
   return below->class->flush != NULL ? below->class->flush(below, s) : 0;
 }
 
@@ -103,7 +88,7 @@ static int bio_write (BIO *b, const char *data, int len) {
   tls *t = BIO_get_data(b);
   ssize_t n = 0;
   BIO_clear_retry_flags(b);
-  if (t->outhead == t->outtail) n = passon(t, data, (size_t)len);
+  if (t->out.head == t->out.tail) n = passon(t, data, (size_t)len);
   if (n >= 0 && keep(t, data + n, (size_t)(len - n))) return len;
   if (!t->base.established && (errno == EPIPE || errno == ECONNRESET)) {
     t->lost = errno;
@@ -130,7 +115,8 @@ static int bio_read (BIO *b, char *to, int room) {
   if (!t->dry) n = below->class->read(below, t->stream, to, (size_t)room);
   int number = errno;
   bool held = below->class->holds != NULL && below->class->holds(below);
-  if (n < room && !held) t->dry = true;
+  if (n > 0) t->taken += (size_t)n;
+  if ((n < room && !held) || t->taken > QUOTA) t->dry = true;
   if (n > 0) remember(t, to, (size_t)n);
   if (n == 0) t->belowended = true;
   if (n >= 0) return (int)n;
@@ -200,6 +186,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
   if (!t->base.established) return give(ENOTCONN);
   (void)tls_flush(l, s); /* where the peer made us write */
   t->dry = false;
+  t->taken = 0;
   while (total < room) {
     ssize_t n = readsome(t, (char *)to + total, room - total);
     if (n <= 0 && total == 0) return n;
@@ -256,11 +243,12 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
   if (t->number != 0) return give(t->number);
   if (!t->base.established) return give(ENOTCONN);
   if (tls_flush(l, s) < 0) return -1;
-  for (int at = 0; at < n && t->outhead == t->outtail;) {
+  for (int at = 0; at < n && t->out.head == t->out.tail;) {
     size_t len = gather(v, n, &at, &offset, record, &data);
     ssize_t sent = len > 0 ? writesome(t, data, len) : 0;
-    if (sent < 0) return -1;
+    if (sent < 0) return total > 0 ? (ssize_t)total : -1; /* the next call says it */
     total += (size_t)sent;
+    if ((size_t)sent < len) break; /* the peer takes smaller records, RFC 6066, section 4 */
   }
   return (ssize_t)total;
 }
@@ -274,7 +262,7 @@ static int tls_shutdown (nl_layer *l, nl_stream *s, int how) {
   if (t->failure != FINE || t->number != 0 || !t->base.established) return give(ENOTCONN);
   if (!t->parted) {
     ERR_clear_error();
-    (void)SSL_shutdown(t->base.ssl); /* 0 or 1: it was said; an error is that of the layer below, kept in number */
+    (void)SSL_shutdown(t->base.ssl); /* a failure is the layer's below, kept in number */
     t->parted = true;
   }
   if (t->number != 0) return give(t->number);
@@ -289,7 +277,7 @@ static void tls_free (tls *t) {
   X509_free(t->base.refused);
   sk_X509_pop_free(t->base.sent, X509_free);
   nl_cachedrop(t->cache);
-  free(t->out);
+  nl_discard(&t->out);
   free(t->base.host);
   free(t->key);
   free(t);
@@ -315,8 +303,7 @@ static int untrusted (lua_State *L, const tls *t, const char *op) {
 static int broken (lua_State *L, const tls *t, const char *op) {
   int reason = ERR_GET_REASON(t->reason);
   bool alert = ERR_GET_LIB(t->reason) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET;
-  const char *text = alert ? SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET)
-                           : ERR_reason_error_string(t->reason);
+  const char *text = alert ? nl_alertname(reason - SSL_AD_REASON_OFFSET) : ERR_reason_error_string(t->reason);
   const char *code = !t->base.established ? "TLS_HANDSHAKE" : alert ? "TLS_ALERT" : "TLS_PROTOCOL";
   if (text == NULL) text = "failure inside of OpenSSL";
   (void)nl_fail(L, op, code, alert ? "the peer refused: %s" : "%s", text);
@@ -337,7 +324,7 @@ static int tls_fail (lua_State *L, nl_layer *l, const char *op) {
   return nl_fail(L, op, "TLS_HANDSHAKE", "the peer closed the connection during the handshake");
 }
 
-static const nl_layerclass tls_class = {NL_TLS,     tls_read,  tls_write, tls_shutdown,
+static const nl_layerclass tls_class = {NL_TLS,    tls_read,  tls_write, tls_shutdown,
                                         tls_flush, tls_holds, tls_fail,  tls_release};
 
 /* The session on top of a stream, or NULL. */
@@ -347,21 +334,6 @@ static tls *tlsof (const nl_stream *s) {
 }
 
 /* ---- trust */
-
-/* The first certificate that OpenSSL refuses is kept, for the error. */
-static int onverify (int good, X509_STORE_CTX *context) {
-  SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
-  tls *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
-  if (t == NULL) return 0;
-  if (good || t->base.verdict != X509_V_OK) return good;
-  X509 *refused = X509_STORE_CTX_get_current_cert(context);
-  STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(context);
-  t->base.verdict = X509_STORE_CTX_get_error(context);
-  t->base.depth = X509_STORE_CTX_get_error_depth(context);
-  if (refused != NULL && X509_up_ref(refused) == 1) t->base.refused = refused;
-  if (sent != NULL) t->base.sent = X509_chain_up_ref(sent);
-  return 0;
-}
 
 /* A usage of 3 names the key itself: the name in the certificate is of no account, RFC 7671, section 5.1. */
 static bool pinned (const tls *t) {
@@ -375,7 +347,8 @@ static bool pinned (const tls *t) {
  * it is left with when memory runs out, for no wish. */
 static long namefits (const tls *t, X509 *leaf) {
   if (t->addresslen > 0) {
-    return X509_check_ip(leaf, t->address, t->addresslen, 0) == 1 ? X509_V_OK : X509_V_ERR_IP_ADDRESS_MISMATCH;
+    return X509_check_ip(leaf, t->address, t->addresslen, 0) == 1 ? X509_V_OK
+                                                                  : X509_V_ERR_IP_ADDRESS_MISMATCH;
   }
   int fits = X509_check_host(leaf, t->base.host, strlen(t->base.host), NAMEFLAGS, NULL);
   return fits == 1 ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH;
@@ -424,32 +397,6 @@ static bool judge (tls *t) {
 
 /* ---- the handshake */
 
-/* The name in a ClientHello, RFC 6066, section 3: a list of one, whose type is a host's; or NULL. */
-static const char *servername (SSL *ssl, size_t *len) {
-  const unsigned char *data;
-  size_t size;
-  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) != 1 || size < 5) return NULL;
-  size_t list = (size_t)(data[0] << 8 | data[1]);
-  *len = (size_t)(data[3] << 8 | data[4]);
-  if (list != size - 2 || data[2] != TLSEXT_NAMETYPE_host_name || *len != size - 5) return NULL;
-  bool text = *len > 0 && *len <= LONGESTHOST && memchr(data + 5, '\0', *len) == NULL;
-  return text ? (const char *)data + 5 : NULL;
-}
-
-/* Leaves OpenSSL, so that Lua can say which context fits the name; goes on the second time. */
-static int onhello (SSL *ssl, int *alert, void *arg) {
-  tls *t = SSL_get_app_data(ssl);
-  size_t len;
-  (void)alert;
-  (void)arg;
-  if (t->asked) return SSL_CLIENT_HELLO_SUCCESS;
-  t->asked = true;
-  const char *name = servername(ssl, &len);
-  free(t->base.host);
-  t->base.host = name != NULL ? strndup(name, len) : NULL;
-  return SSL_CLIENT_HELLO_RETRY;
-}
-
 static int onsession (SSL *ssl, SSL_SESSION *session) {
   tls *t = SSL_get_app_data(ssl);
   if (t == NULL || t->cache == NULL || SSL_SESSION_is_resumable(session) != 1) return 0;
@@ -464,7 +411,8 @@ static int onsession (SSL *ssl, SSL_SESSION *session) {
 
 /* The handshake is done and all of it has left. */
 static int establish (lua_State *L, nl_stream *s, tls *t) {
-  if (t->lost != 0) return nl_errno(L, "handshake", t->lost);
+  if (t->lost != 0 && !t->base.server) return nl_errno(L, "handshake", t->lost);
+  if (t->lost != 0) s->pending = t->lost; /* the client has gone, perhaps after it said something */
   if (!judge(t)) return untrusted(L, t, "handshake");
   t->base.shared = keyshared(t);
   t->base.established = true;
@@ -487,7 +435,7 @@ static bool sent (nl_stream *s, tls *t, nl_wait *w) {
     return false;
   }
   t->lost = errno;
-  t->outhead = t->outtail = 0;
+  nl_discard(&t->out);
   return true;
 }
 
@@ -505,6 +453,7 @@ static int stream_handshake_try (lua_State *L, nl_wait *w) {
   }
   if (t->failure != FINE) return tls_fail(L, &t->base.layer, "handshake");
   t->dry = false;
+  t->taken = 0;
   ERR_clear_error();
   int result = SSL_do_handshake(t->base.ssl);
   if (!sent(s, t, w)) return NL_AGAIN;
@@ -537,8 +486,6 @@ static bool join (tls *t) {
   BIO_set_data(bio, t);
   SSL_set_bio(ssl, bio, bio);
   SSL_CTX_sess_set_new_cb(SSL_get_SSL_CTX(ssl), onsession);
-  SSL_CTX_set_client_hello_cb(SSL_get_SSL_CTX(ssl), onhello, NULL);
-  SSL_set_verify(ssl, SSL_get_verify_mode(ssl), onverify);
   return SSL_set_app_data(ssl, t) == 1;
 }
 
@@ -596,6 +543,7 @@ static int tls_begin (lua_State *L) {
   nl_checkoptions(L, 3, beginoptions);
   int bad = unready(L, s);
   if (bad != 0) return bad;
+  (void)lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   nl_guard *g = nl_newguard(L, drop_tls);
   tls *t = calloc(1, sizeof *t);
   if (t == NULL) return nl_errno(L, "handshake", ENOMEM);
@@ -604,6 +552,7 @@ static int tls_begin (lua_State *L) {
   t->base.ssl = session->ptr;
   session->ptr = NULL;
   t->stream = s;
+  t->main = lua_tothread(L, -2);
   t->base.server = SSL_is_server(t->base.ssl) == 1;
   t->base.verify = SSL_get_verify_mode(t->base.ssl) != SSL_VERIFY_NONE;
   ERR_clear_error();
@@ -615,8 +564,7 @@ static int tls_begin (lua_State *L) {
 }
 
 int luaopen_net_tls (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"begin", tls_begin}, {"handshake", stream_handshake}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"begin", tls_begin}, {"handshake", stream_handshake}, {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

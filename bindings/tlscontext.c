@@ -29,7 +29,7 @@ typedef struct sharedkey { /* with a peer that has it too */
 } sharedkey;
 
 typedef struct settings { /* what the callbacks need; belongs to the context */
-  unsigned char *alpn; /* each with its length before it, RFC 7301 */
+  unsigned char *alpn;    /* each with its length before it, RFC 7301 */
   unsigned alpnlen;
   unsigned char *staple;
   int staplelen;
@@ -74,7 +74,8 @@ static int onalpn (SSL *ssl, const unsigned char **chosen, unsigned char *len, c
   unsigned char *found = NULL;
   (void)arg;
   if (s == NULL || s->alpn == NULL) return SSL_TLSEXT_ERR_NOACK;
-  if (SSL_select_next_proto(&found, len, s->alpn, s->alpnlen, offered, offeredlen) != OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&found, len, s->alpn, s->alpnlen, offered, offeredlen) !=
+      OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *chosen = found;
@@ -251,6 +252,7 @@ static int setkey (const maker *m) {
 static int setcrls (const maker *m) {
   lua_State *L = m->L;
   X509_STORE *store = SSL_CTX_get_cert_store(m->context);
+  unsigned long all = nl_fieldbool(L, 1, "crl_all", false) ? X509_V_FLAG_CRL_CHECK_ALL : 0;
   BIO *bio = openoption(L, "crl");
   int n = 0;
   if (bio == NULL) return 0;
@@ -264,7 +266,6 @@ static int setcrls (const maker *m) {
   }
   if (!atend()) return unusable(L, "crl", NULL);
   if (n == 0) return unusable(L, "crl", "there is no list of revoked certificates in it");
-  unsigned long all = nl_fieldbool(L, 1, "crl_all", false) ? X509_V_FLAG_CRL_CHECK_ALL : 0;
   return done(L, "crl", X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | all));
 }
 
@@ -294,17 +295,26 @@ static const char *environment (lua_State *L, const char *name) {
 }
 
 /* As OpenSSL has it: the variables replace the file and the folder of the system. The system's file is read
- * only where its folder has no index: that takes as long as a hundred handshakes. */
+ * only where its folder has no index: that takes as long as a hundred handshakes. NULL: there is none. */
+static const char *systemfile (lua_State *L, const char *dir) {
+  const char *file = environment(L, X509_get_default_cert_file_env());
+  if (file != NULL) return file;
+  return hasindex(dir) ? NULL : X509_get_default_cert_file();
+}
+
+static const char *systemdir (lua_State *L) {
+  const char *dir = environment(L, X509_get_default_cert_dir_env());
+  return dir != NULL ? dir : X509_get_default_cert_dir();
+}
+
 static int trustsystem (const maker *m) {
   X509_STORE *store = SSL_CTX_get_cert_store(m->context);
-  const char *file = environment(m->L, X509_get_default_cert_file_env());
-  const char *dir = environment(m->L, X509_get_default_cert_dir_env());
-  if (dir == NULL) dir = X509_get_default_cert_dir();
+  const char *dir = systemdir(m->L), *file = systemfile(m->L, dir);
+  bool own = environment(m->L, X509_get_default_cert_file_env()) != NULL;
   if (X509_STORE_load_path(store, dir) != 1) return unusable(m->L, "capath", NULL);
-  if (file != NULL && X509_STORE_load_file(store, file) != 1) {
+  if (file != NULL && X509_STORE_load_file(store, file) != 1 && own) {
     return nl_fail(m->L, "tls", "TLS_CONFIG", "SSL_CERT_FILE: no certificates in %s", file);
   }
-  if (file == NULL && !hasindex(dir)) (void)X509_STORE_load_file(store, X509_get_default_cert_file());
   ERR_clear_error(); /* a system without a file trusts nobody, and says so when it matters */
   return 0;
 }
@@ -356,7 +366,8 @@ static int setciphers (const maker *m) {
   lua_State *L = m->L;
   const char *ciphers = nl_fieldtext(L, 1, "ciphers"), *suites = nl_fieldtext(L, 1, "ciphersuites");
   const char *groups = nl_fieldtext(L, 1, "groups");
-  if (ciphers != NULL && SSL_CTX_set_cipher_list(m->context, ciphers) != 1) return unusable(L, "ciphers", NULL);
+  if (ciphers != NULL && SSL_CTX_set_cipher_list(m->context, ciphers) != 1)
+    return unusable(L, "ciphers", NULL);
   if (suites != NULL && SSL_CTX_set_ciphersuites(m->context, suites) != 1) {
     return unusable(L, "ciphersuites", "there is an unknown one in it");
   }
@@ -432,8 +443,8 @@ static int setkeylog (const maker *m) {
 static int setsessions (const maker *m) {
   unsigned char id[16];
   bool kept = nl_fieldbool(m->L, 1, "session", true);
-  (void)SSL_CTX_set_session_cache_mode(
-      m->context, kept ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF);
+  (void)SSL_CTX_set_session_cache_mode(m->context, kept ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
+                                                        : SSL_SESS_CACHE_OFF);
   if (!kept) (void)SSL_CTX_set_options(m->context, SSL_OP_NO_TICKET);
   if (!kept && SSL_CTX_set_num_tickets(m->context, 0) != 1) return unusable(m->L, "session", NULL);
   if (RAND_bytes(id, sizeof id) != 1) return unusable(m->L, "session", NULL);
@@ -449,8 +460,9 @@ static void setdefaults (SSL_CTX *context) {
 }
 
 static int make (const maker *m) {
-  static int (*const steps[])(const maker *m) = {setversions, setciphers, settrust,    setverification, setcrls,
-                                                 setalpn,     setstaple,  setkeys,     setkeylog,       setsessions};
+  static int (*const steps[])(const maker *m) = {setversions, setciphers, settrust,  setverification,
+                                                 setcrls,     setalpn,    setstaple, setkeys,
+                                                 setkeylog,   setsessions};
   setdefaults(m->context);
   for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
     int bad = steps[i](m);
@@ -462,9 +474,10 @@ static int make (const maker *m) {
 }
 
 static const char *const options[] = {
-    "ca",   "cafile", "capath", "system",   "cert",         "key",    "password",      "client_ca", "ciphers",
-    "min",  "max",    "groups", "alpn",     "ciphersuites", "verify_time",   "session",   "keylog",
-    "psk",  "crl",    "depth",  "crl_all",  "staple",       "partial_chain", "security_level", NULL};
+    "ca",      "cafile", "capath", "system", "cert",    "key",          "password",      "client_ca",
+    "ciphers", "min",    "max",    "groups", "alpn",    "ciphersuites", "verify_time",   "session",
+    "keylog",  "psk",    "crl",    "depth",  "crl_all", "staple",       "partial_chain", "security_level",
+    NULL};
 
 /* context(options) -> context | nil, err */
 static int tlscontext_context (lua_State *L) {
@@ -491,12 +504,11 @@ static int tlscontext_context (lua_State *L) {
   return 1;
 }
 
-/* systemtrust() -> the file and the folder of the certificates that are trusted by default */
+/* systemtrust() -> folder, file of the certificates that are trusted by default; nil: not needed, or none */
 static int tlscontext_systemtrust (lua_State *L) {
-  const char *file = environment(L, X509_get_default_cert_file_env());
-  const char *dir = environment(L, X509_get_default_cert_dir_env());
-  lua_pushstring(L, file != NULL ? file : X509_get_default_cert_file());
-  lua_pushstring(L, dir != NULL ? dir : X509_get_default_cert_dir());
+  const char *dir = systemdir(L), *file = systemfile(L, dir);
+  lua_pushstring(L, access(dir, R_OK | X_OK) == 0 ? dir : NULL);
+  lua_pushstring(L, file != NULL && access(file, R_OK) == 0 ? file : NULL);
   return 2;
 }
 

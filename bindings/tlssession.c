@@ -1,6 +1,6 @@
 /*
- * tlssession.c: TLS sessions before and after their handshake: what OpenSSL has to be told of a peer, and what
- * is known of it then. The bytes in between are those of tls.c.
+ * tlssession.c: TLS sessions before and after their handshake: what OpenSSL has to be told of a peer, and
+ * what is known of it then. The bytes in between are those of tls.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "netlua.h"
 
 #define LONGESTEXPORT 1024
+#define LONGESTHOST 255
 
 static SSL_CTX *checkcontext (lua_State *L, int arg) {
   nl_owned *o = nl_check(L, arg, &nl_tlscontext_class);
@@ -23,6 +24,49 @@ static nl_session *checksession (lua_State *L, int arg) {
   nl_stream *s = nl_check(L, arg, &nl_stream_class);
   bool is = s->handle.base.open && strcmp(s->layer->class->name, NL_TLS) == 0;
   return is ? (nl_session *)s->layer : NULL;
+}
+
+/* ---- what OpenSSL asks for during the handshake */
+
+/* The first certificate that OpenSSL refuses is kept, for the error. */
+static int onverify (int good, X509_STORE_CTX *context) {
+  SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
+  nl_session *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
+  if (t == NULL) return 0;
+  if (good || t->verdict != X509_V_OK) return good;
+  X509 *refused = X509_STORE_CTX_get_current_cert(context);
+  STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(context);
+  t->verdict = X509_STORE_CTX_get_error(context);
+  t->depth = X509_STORE_CTX_get_error_depth(context);
+  if (refused != NULL && X509_up_ref(refused) == 1) t->refused = refused;
+  if (sent != NULL) t->sent = X509_chain_up_ref(sent);
+  return 0;
+}
+
+/* The name in a ClientHello, RFC 6066, section 3: a list of one, whose type is a host's; or NULL. */
+static const char *servername (SSL *ssl, size_t *len) {
+  const unsigned char *data;
+  size_t size;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) != 1 || size < 5) return NULL;
+  size_t list = (size_t)(data[0] << 8 | data[1]);
+  *len = (size_t)(data[3] << 8 | data[4]);
+  if (list != size - 2 || data[2] != TLSEXT_NAMETYPE_host_name || *len != size - 5) return NULL;
+  bool text = *len > 0 && *len <= LONGESTHOST && memchr(data + 5, '\0', *len) == NULL;
+  return text ? (const char *)data + 5 : NULL;
+}
+
+/* Leaves OpenSSL, so that Lua can say which context fits the name; goes on the second time. This comes before
+ * sessions are resumed, so that one of another name is none of this one. */
+static int onhello (SSL *ssl, int *alert, void *arg) {
+  nl_session *t = SSL_get_app_data(ssl);
+  size_t len;
+  (void)alert;
+  (void)arg;
+  if (t->asked) return SSL_CLIENT_HELLO_SUCCESS;
+  t->asked = true;
+  const char *name = servername(ssl, &len);
+  t->host = name != NULL ? strndup(name, len) : NULL;
+  return SSL_CLIENT_HELLO_RETRY;
 }
 
 /* ---- before */
@@ -37,9 +81,10 @@ static bool sethost (SSL *ssl, const char *host) {
     size_t len = nl_addressbytes(&a, &bytes);
     return X509_VERIFY_PARAM_set1_ip(param, bytes, len) == 1;
   }
-  X509_VERIFY_PARAM_set_hostflags(
-      param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  return X509_VERIFY_PARAM_set1_host(param, host, strlen(host)) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+  X509_VERIFY_PARAM_set_hostflags(param,
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  return X509_VERIFY_PARAM_set1_host(param, host, strlen(host)) == 1 &&
+         SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
 /* The record on top, {usage, selector, matching type, data}: 1, 0 where it cannot be used, -1. */
@@ -120,14 +165,20 @@ static bool setalpn (lua_State *L, SSL *ssl, int arg) {
 static bool configure (lua_State *L, SSL *ssl, int arg) {
   const char *host = nl_fieldtext(L, arg, "host");
   bool ocsp = nl_fieldbool(L, arg, "ocsp", false);
-  if (nl_fieldbool(L, arg, "server", false)) SSL_set_accept_state(ssl);
-  else SSL_set_connect_state(ssl);
-  SSL_set_verify(ssl, modeof(L, arg), NULL);
+  if (nl_fieldbool(L, arg, "server", false)) {
+    SSL_set_accept_state(ssl);
+    SSL_CTX_set_client_hello_cb(SSL_get_SSL_CTX(ssl), onhello, NULL);
+  } else {
+    SSL_set_connect_state(ssl);
+    if (SSL_set_session_id_context(ssl, NULL, 0) != 1) return false; /* it would have to be that of a psk */
+  }
+  SSL_set_verify(ssl, modeof(L, arg), onverify);
   return (host == NULL || sethost(ssl, host)) && setalpn(L, ssl, arg) && setsession(L, ssl, arg) &&
          (!ocsp || SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp) == 1);
 }
 
-static const char *const options[] = {"server", "host", "verify", "alpn", "ocsp", "dane", "cache", "key", NULL};
+static const char *const options[] = {"server", "host",  "verify", "alpn", "ocsp",
+                                      "dane",   "cache", "key",    NULL};
 
 /* prepare(context, options) -> session, for tls.begin | nil, err */
 static int tlssession_prepare (lua_State *L) {
@@ -147,7 +198,8 @@ static int tlssession_prepare (lua_State *L) {
   return usable > 0 ? 1 : nl_fail(L, "handshake", "TLS_CONFIG", "none of the TLSA records can be used");
 }
 
-/* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked for */
+/* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked
+ * for */
 static int tlssession_choose (lua_State *L) {
   nl_session *t = checksession(L, 1);
   SSL_CTX *context = checkcontext(L, 2);
@@ -161,7 +213,7 @@ static int tlssession_choose (lua_State *L) {
               SSL_set_min_proto_version(ssl, SSL_CTX_get_min_proto_version(context)) == 1 &&
               SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(context)) == 1;
   if (!fine) return nl_errno(L, "handshake", ENOMEM);
-  SSL_set_verify(ssl, mode, SSL_get_verify_callback(ssl));
+  SSL_set_verify(ssl, mode, onverify);
   t->verify = mode != SSL_VERIFY_NONE;
   lua_pushboolean(L, 1);
   return 1;
@@ -221,7 +273,7 @@ static void setcertificate (lua_State *L, const char *name, const X509 *x) {
 }
 
 /* A list of certificates, the leaf first: it may stand apart. */
-static void setchain (lua_State *L, const char *name, const X509 *leaf, const STACK_OF(X509) *rest) {
+static void setchain (lua_State *L, const char *name, const X509 *leaf, const STACK_OF(X509) * rest) {
   lua_Integer n = 0;
   if (leaf == NULL && rest == NULL) return;
   lua_newtable(L);
@@ -308,8 +360,8 @@ static int tlssession_export (lua_State *L) {
   const char *context = lua_isnoneornil(L, 4) ? NULL : nl_checkbytes(L, 4, &contextlen);
   if (t == NULL || !t->established) return nl_fail(L, "export", "ENOTCONN", "no TLS on this stream");
   unsigned char *to = (unsigned char *)luaL_buffinitsize(L, &b, size);
-  int done = SSL_export_keying_material(t->ssl, to, size, label, len, (const unsigned char *)context, contextlen,
-                                        context != NULL);
+  int done = SSL_export_keying_material(t->ssl, to, size, label, len, (const unsigned char *)context,
+                                        contextlen, context != NULL);
   luaL_pushresultsize(&b, size);
   return done == 1 ? 1 : nl_fail(L, "export", "TLS_PROTOCOL", "the session has no keying material to export");
 }
@@ -321,7 +373,8 @@ static int tlssession_endpoint (lua_State *L) {
   unsigned len = 0;
   int digest = NID_undef;
   X509 *x = NULL;
-  if (t != NULL && t->established) x = t->server ? SSL_get_certificate(t->ssl) : SSL_get0_peer_certificate(t->ssl);
+  if (t != NULL && t->established)
+    x = t->server ? SSL_get_certificate(t->ssl) : SSL_get0_peer_certificate(t->ssl);
   if (x == NULL) return nl_fail(L, "export", "ENOTCONN", "no TLS on this stream, or no certificate");
   (void)X509_get_signature_info(x, &digest, NULL, NULL, NULL);
   if (digest == NID_md5 || digest == NID_sha1 || digest == NID_undef) digest = NID_sha256;
@@ -332,11 +385,10 @@ static int tlssession_endpoint (lua_State *L) {
 }
 
 int luaopen_net_tlssession (lua_State *L) {
-  static const luaL_Reg functions[] = {{"prepare", tlssession_prepare}, {"choose", tlssession_choose},
-                                       {"cache", tlssession_cache},     {"refusal", tlssession_refusal},
-                                       {"facts", tlssession_facts},     {"export", tlssession_export},
-                                       {"endpoint", tlssession_endpoint},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"prepare", tlssession_prepare},   {"choose", tlssession_choose},
+                                       {"cache", tlssession_cache},       {"refusal", tlssession_refusal},
+                                       {"facts", tlssession_facts},       {"export", tlssession_export},
+                                       {"endpoint", tlssession_endpoint}, {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

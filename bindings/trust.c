@@ -1,7 +1,7 @@
 /*
  * trust.c: whether a chain of certificates is to be trusted. OpenSSL decides; this file asks it the whole
- * question, checks the result of every setter, and asks for the name once more at the end, of the leaf itself:
- * where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
+ * question, checks the result of every setter, and asks for the name once more at the end, of the leaf
+ * itself: where memory runs out OpenSSL may lose the name it was to check, and say that all is well.
  */
 #define OPENSSL_API_COMPAT 30000
 #define OPENSSL_NO_DEPRECATED
@@ -22,7 +22,7 @@
 
 #include "netlua.h"
 
-enum { MAXDER = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
+enum { MAXDER = 1 << 20, MAXTEXT = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
 
 static const unsigned hostflags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
@@ -67,11 +67,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void need (lua_State *L, bool fine) {
@@ -79,7 +80,7 @@ static void need (lua_State *L, bool fine) {
 }
 
 static int refused (lua_State *L, const char *what) {
-  need(L, ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE);
+  need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
   return nl_fail(L, "x509.verify", "X509_PARSE", "%s", what);
 }
 
@@ -113,7 +114,8 @@ static STACK_OF(X509) * tolist(lua_State *L) {
   nl_guard *one = nl_newguard(L, drop_x509);
   lua_pushvalue(L, -3);
   STACK_OF(X509) *list = g->ptr = sk_X509_new_null();
-  need(L, list != NULL && n <= 2 * MAXLIST);
+  need(L, list != NULL);
+  if (n > 2 * MAXLIST) (void)luaL_error(L, "too many certificates");
   for (lua_Integer i = 1; i <= n; i++) {
     if (!item(L, one, i)) return NULL;
     need(L, sk_X509_push(list, one->ptr) > 0);
@@ -143,19 +145,29 @@ static bool addauthorities (lua_State *L, X509_STORE *store) {
   return fine;
 }
 
+/* Without this OpenSSL would ask on the terminal, for a block that says it is encrypted. */
+static int nopassword (char *to, int size, int writing, void *context) {
+  (void)to;
+  (void)size;
+  (void)writing;
+  (void)context;
+  return -1;
+}
+
 /* One text of lists that are signed, in PEM or DER; false: there is none in it, or a damaged one. */
 static bool addlists (lua_State *L, X509_STORE *store, const char *text, size_t len) {
   bool pem = len > 0 && text[0] != 0x30;
   int n = 0;
   nl_guard *input = nl_newguard(L, drop_bio);
   nl_guard *g = nl_newguard(L, drop_crl);
-  if (len > MAXDER) return false;
+  if (len > MAXTEXT) return false;
   input->ptr = BIO_new_mem_buf(text, (int)len);
   need(L, input->ptr != NULL);
   for (; n < MAXLIST; n++) {
     if (!pem && BIO_pending((BIO *)input->ptr) == 0) return n > 0;
     X509_CRL_free(g->ptr);
-    g->ptr = pem ? PEM_read_bio_X509_CRL(input->ptr, NULL, NULL, NULL) : d2i_X509_CRL_bio(input->ptr, NULL);
+    g->ptr = pem ? PEM_read_bio_X509_CRL(input->ptr, NULL, nopassword, NULL)
+                 : d2i_X509_CRL_bio(input->ptr, NULL);
     if (g->ptr == NULL) break;
     need(L, X509_STORE_add_crl(store, g->ptr) == 1);
   }
@@ -176,14 +188,10 @@ static bool addrevocations (lua_State *L, X509_STORE *store) {
   return true;
 }
 
-/* What is trusted: the certificates of "ca", those in "capath", and with "system" the system's. 0, or the
- * count of nil, err. */
+/* What is trusted: the certificates of "ca" and those in "capath". 0, or the count of nil, err. */
 static int fillstore (lua_State *L, X509_STORE *store) {
   size_t len;
   const char *folder = textfield(L, "capath", &len);
-  lua_getfield(L, OPTIONS, "system");
-  if (lua_toboolean(L, -1)) need(L, X509_STORE_set_default_paths(store) == 1);
-  ERR_clear_error(); /* that there is no such file is no error here: then nothing is trusted */
   if (folder != NULL) {
     if (access(folder, R_OK | X_OK) != 0) return nl_errno(L, "x509.verify", errno);
     need(L, X509_STORE_load_path(store, folder) == 1);
@@ -307,9 +315,9 @@ static identity identityof (lua_State *L) {
   return who;
 }
 
-/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The options
- * are {name or address (4 or 16 bytes), ca = {der, ...}, capath, system, crl = {text, ...}, crl_all, purpose,
- * time, depth, security_level, partial, strict}. */
+/* verify(ders, options) -> {der, ...} | false, {der, ...}, number, depth, der at fault | nil, err. The
+ * options are {name or address (4 or 16 bytes), ca = {der, ...}, capath, crl = {text, ...}, crl_all,
+ * purpose, time, depth, security_level, partial, strict}. */
 static int trust_verify (lua_State *L) {
   luaL_checktype(L, CHAIN, LUA_TTABLE);
   luaL_checktype(L, OPTIONS, LUA_TTABLE);

@@ -19,7 +19,7 @@
 
 #include "netlua.h"
 
-enum { MAXBUNDLE = 1 << 24, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
+enum { MAXBUNDLE = 1 << 24, MAXDER = 1 << 20, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
 
 typedef struct block { /* one block of PEM */
   char *name, *header;
@@ -62,11 +62,12 @@ static void drop_bytes (void *bytes) {
   OPENSSL_free(bytes);
 }
 
-/* The first guard of every call: the last to go. */
+/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
 static void begin (lua_State *L) {
   static const char token = 0;
   nl_guard *g = nl_newguard(L, drop_errors);
   g->ptr = (void *)(uintptr_t)&token;
+  ERR_clear_error();
 }
 
 static void *need (lua_State *L, void *ptr) {
@@ -81,7 +82,7 @@ static BIO *newbio (lua_State *L) {
 }
 
 static int malformed (lua_State *L, const char *what) {
-  if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
+  if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
   return nl_fail(L, "x509.parse", "X509_PARSE", "%s", what);
 }
 
@@ -89,7 +90,7 @@ static int malformed (lua_State *L, const char *what) {
 static X509 *todecoded (lua_State *L, const char *der, size_t len) {
   const unsigned char *p = (const unsigned char *)der;
   nl_guard *g = nl_newguard(L, drop_x509);
-  if (len > MAXBUNDLE) return NULL;
+  if (len > MAXDER) return NULL;
   g->ptr = d2i_X509(NULL, &p, (long)len);
   return p == (const unsigned char *)der + len ? g->ptr : NULL;
 }
@@ -215,8 +216,8 @@ static int x509_armor (lua_State *L) {
 
 /* ---- questions about one certificate */
 
-/* print(der) -> text for people, with whatever bytes the certificate has | nil, err */
-static int x509_print (lua_State *L) {
+/* show(der) -> text for people, with whatever bytes the certificate has | nil, err */
+static int x509_show (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
@@ -423,7 +424,7 @@ static void setreasons (lua_State *L) {
 
 int luaopen_net_x509 (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"split", x509_split},   {"armor", x509_armor}, {"print", x509_print},
+      {"split", x509_split},   {"armor", x509_armor}, {"show", x509_show},
       {"digest", x509_digest}, {"spki", x509_spki},   {"matches", x509_matches},
       {"issued", x509_issued}, {"keyid", x509_keyid}, {"random", x509_random},
       {"oid", x509_oid},       {NULL, NULL}};

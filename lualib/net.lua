@@ -102,6 +102,7 @@ setmetatable(net, {
 socket.finish = socket.stream.finish
 
 -- These add methods to the classes.
+require "net.core.listener"
 require "net.core.multicast"
 require "net.core.message"
 

@@ -1,6 +1,7 @@
 /*
  * cache.c: what is kept under a key for later, such as TLS sessions of a peer: a few of each key, the newest
- * first, and of a bounded number of keys those that were used last. It lives as long as somebody refers to it.
+ * first, and of a bounded number of keys those that were used last. It lives as long as somebody refers to
+ * it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -17,8 +17,10 @@
 #define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
 
 /* Their methods come from the bindings. */
-const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL, NULL, NULL};
-const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL, NULL, NULL};
+const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL,
+                                    NULL,           NULL};
+const nl_class nl_datagram_class = {"net.datagram", NULL, nl_releasestream, &nl_handle_class, NULL,
+                                    NULL,           NULL};
 
 static const char *reason (const char *host, const char *problem) {
   if (problem != NULL) return problem;
@@ -76,6 +78,13 @@ int nl_domain (int fd) {
   socklen_t len = sizeof family;
   (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len); /* AF_UNSPEC where it is no socket */
   return family;
+}
+
+int nl_typeof (int fd) {
+  int type = SOCK_STREAM;
+  socklen_t len = sizeof type;
+  (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len); /* stream where it cannot say */
+  return type;
 }
 
 int nl_familyof (nl_stream *s) {

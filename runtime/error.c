@@ -163,7 +163,8 @@ static const codeinfo codes[] = {
       "They would be taken for protected ones, which is how commands are smuggled in. Read all of the plain "
       "answer before starttls; if there is more than the answer, somebody tampers with the connection."),
     N("STARTTLS_REFUSED", "protocol", "the server does not begin TLS",
-      "It does not offer TLS on this port, or says no: err.reply is what it said. Its operator has to give it "
+      "It does not offer TLS on this port, or says no: err.reply is what it said. Its operator has to give "
+      "it "
       "a certificate, or the service has another port with TLS from the start. If it used to offer TLS, "
       "somebody in between may have removed the offer: do not go on in plain text."),
     N("X509_PARSE", "protocol", "not a certificate",

@@ -1,6 +1,7 @@
--- lazy.lua: build helper. Some libraries are loaded with their first use, because loading them takes as long as
--- all the rest of the start. This writes, for each function of theirs that the given objects call, a stub of
--- that name which jumps to where lazy.c will have found it; the sources call the functions as usual.
+-- lazy.lua: build helper. Some libraries are loaded with their first use, because loading them takes as
+-- long as all the rest of the start. This writes, for each function of theirs that the given objects call,
+-- a stub of that name which jumps to where lazy.c will have found it; the sources call the functions as
+-- usual.
 -- usage: lua5.4 lazy.lua OUTPUT.c MACHINE LIBRARY.so ... -- OBJECT.o ...
 
 local output, machine = arg[1], arg[2]
@@ -51,8 +52,9 @@ local text, rows, starts, count = {}, {}, {}, 0
 for index, found in ipairs(names) do
   for _, name in ipairs(found) do
     rows[#rows + 1] = ('  "%s",\n'):format(name)
-    text[#text + 1] = ('  ".globl %s\\n.hidden %s\\n.type %s, %%function\\n%s: %s\\n"\n'):format(name, name, name,
-      name, (jump:gsub("%%d", tostring(count * 8)):gsub("%%%%", "%%")))
+    local code = jump:gsub("%%d", tostring(count * 8)):gsub("%%%%", "%%")
+    local line = '  ".globl NAME\\n.hidden NAME\\n.type NAME, %function\\nNAME: CODE\\n"\n'
+    text[#text + 1] = line:gsub("NAME", name):gsub("CODE", (code:gsub("%%", "%%%%")))
     count = count + 1
   end
   starts[index] = ('  {"%s", %d},\n'):format(sonames[index], count)

@@ -36,6 +36,48 @@ static bool isnamed (const char *full, const char *text) {
   return strcasecmp(full, text) == 0 || (rest != NULL && strcasecmp(rest + 1, text) == 0);
 }
 
+/* The registry of IANA; those that TLS 1.2 and 1.3 still use. */
+static const nl_word alerts[] = {{"close_notify", 0},
+                                 {"unexpected_message", 10},
+                                 {"bad_record_mac", 20},
+                                 {"decryption_failed", 21},
+                                 {"record_overflow", 22},
+                                 {"decompression_failure", 30},
+                                 {"handshake_failure", 40},
+                                 {"no_certificate", 41},
+                                 {"bad_certificate", 42},
+                                 {"unsupported_certificate", 43},
+                                 {"certificate_revoked", 44},
+                                 {"certificate_expired", 45},
+                                 {"certificate_unknown", 46},
+                                 {"illegal_parameter", 47},
+                                 {"unknown_ca", 48},
+                                 {"access_denied", 49},
+                                 {"decode_error", 50},
+                                 {"decrypt_error", 51},
+                                 {"protocol_version", 70},
+                                 {"insufficient_security", 71},
+                                 {"internal_error", 80},
+                                 {"inappropriate_fallback", 86},
+                                 {"user_canceled", 90},
+                                 {"no_renegotiation", 100},
+                                 {"missing_extension", 109},
+                                 {"unsupported_extension", 110},
+                                 {"certificate_unobtainable", 111},
+                                 {"unrecognized_name", 112},
+                                 {"bad_certificate_status_response", 113},
+                                 {"bad_certificate_hash_value", 114},
+                                 {"unknown_psk_identity", 115},
+                                 {"certificate_required", 116},
+                                 {"no_application_protocol", 120},
+                                 {NULL, 0}};
+
+const char *nl_alertname (int number) {
+  const nl_word *w = alerts;
+  while (w->name != NULL && w->value != number) w++;
+  return w->name;
+}
+
 bool nl_toname (lua_State *L, int index, const nl_word *words, int *value) {
   if (lua_isinteger(L, index)) {
     lua_Integer n = lua_tointeger(L, index);

@@ -116,6 +116,7 @@ const char *nl_fieldtext (lua_State *L, int arg, const char *name); /* [-0, +0, 
 
 /* The system's constants under their full names; Lua may leave out what stands before the "_". */
 extern const nl_word nl_families[], nl_socktypes[], nl_protocols[];
+const char *nl_alertname (int number); /* of TLS, as RFC 8446, section 6 spells it; or NULL */
 bool nl_toname (lua_State *L, int index, const nl_word *words, int *value); /* [-0, +0, -] a name of the
                                                    table in any case, or an integer from 0 to 2^31 - 1 */
 void nl_setnames (lua_State *L, const nl_word *words); /* [-0, +0, m] fields of the table on top */
@@ -141,8 +142,8 @@ void nl_unmapaddress (nl_address *a);                          /* and back, wher
 uint16_t nl_portof (const nl_address *a);                      /* 0 for a unix address */
 bool nl_samehost (const nl_address *a, const nl_address *b); /* IPv4 or IPv6, whatever the ports and zones */
 size_t nl_addressbytes (const nl_address *a, const void **bytes); /* 4 or 16; 0 for a unix address */
-unsigned nl_zoneof (const nl_address *a);                    /* the index of its interface, or 0 */
-bool nl_needszone (const nl_address *a);                     /* link-local: says nothing without one */
+unsigned nl_zoneof (const nl_address *a);                         /* the index of its interface, or 0 */
+bool nl_needszone (const nl_address *a);                          /* link-local: says nothing without one */
 int nl_pushaddress (lua_State *L, const nl_address *a);   /* [-0, +1|2, m] "a.b.c.d", port | "path"; count */
 void nl_erroraddress (lua_State *L, const nl_address *a); /* [-0, +0, m] names it in the err on top */
 
@@ -224,10 +225,10 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
     return nl_await(L, &noun##_##name##_call);                                                               \
   }
 
-int nl_await (lua_State *L, const nl_call *call);           /* [-?, +?, v] the attempt's results */
+int nl_await (lua_State *L, const nl_call *call); /* [-?, +?, v] the attempt's results */
 /* f(object, timeout or nil) -> true | nil, err: runs before the first call that waits for an object whose
  * `greeting` is set. */
-void nl_setgreeter (lua_State *L); /* [-1, +0, m] */
+void nl_setgreeter (lua_State *L);                          /* [-1, +0, m] */
 int nl_notready (lua_State *L, nl_wait *w, const char *op); /* [-0, +0|2, m] NL_AGAIN, or nil, err */
 void nl_forget (lua_State *L, nl_handle *h);                /* [-0, +0, -] wakes waiters, off the loop */
 /* Whether it holds what the kernel knows nothing of any more: select and poll count it as readable. */
@@ -253,9 +254,9 @@ void nl_jobdrop (void *job);               /* the owner's last word */
 /* What is kept under a key for later: a few values of each. */
 typedef struct nl_cache nl_cache;
 
-extern const nl_class nl_cache_class;                  /* of nl_owned: nl_cache */
+extern const nl_class nl_cache_class;                   /* of nl_owned: nl_cache */
 nl_cache *nl_newcache (void (*dropvalue)(void *value)); /* NULL: out of memory; dropped once by who made it */
-nl_cache *nl_cachekeep (nl_cache *c);                  /* one more to drop it */
+nl_cache *nl_cachekeep (nl_cache *c);                   /* one more to drop it */
 void nl_cachedrop (nl_cache *c);
 void nl_cacheput (nl_cache *c, const char *key, void *value); /* takes the value, or drops it */
 void *nl_cachetake (nl_cache *c, const char *key);            /* the newest, the caller's now; or NULL */
@@ -284,10 +285,10 @@ typedef struct nl_layerclass { /* how bytes are carried: -1 sets errno, EAGAIN =
   ssize_t (*write)(nl_layer *l, nl_stream *s, struct iovec *v, int n);
   int (*shutdown)(nl_layer *l, nl_stream *s, int how);
   /* The rest may be NULL. */
-  int (*flush)(nl_layer *l, nl_stream *s);                   /* what write took and has not passed on: 0, or -1 */
-  bool (*holds)(nl_layer *l);                                /* read took more than it gave */
-  int (*fail)(lua_State *L, nl_layer *l, const char *op);    /* [-0, +2, m] nil, err, for NL_ELAYER */
-  void (*release)(nl_layer *l, nl_stream *s);                /* the stream closes: never waits */
+  int (*flush)(nl_layer *l, nl_stream *s); /* what write took and has not passed on: 0, or -1 */
+  bool (*holds)(nl_layer *l);              /* read took more than it gave */
+  int (*fail)(lua_State *L, nl_layer *l, const char *op); /* [-0, +2, m] nil, err, for NL_ELAYER */
+  void (*release)(nl_layer *l, nl_stream *s);             /* the stream closes: never waits */
 } nl_layerclass;
 
 struct nl_layer {
@@ -307,6 +308,7 @@ typedef struct nl_session { /* what the bindings of TLS share; the types are Ope
   int depth;     /* where it stands in the chain */
   bool server;
   bool verify; /* the peer must prove who it is */
+  bool asked;  /* a server: which context fits the name was asked */
   bool established, verified;
   bool shared; /* a key that both know stands for a certificate */
 } nl_session;
@@ -332,13 +334,13 @@ struct nl_stream {
   uint16_t family; /* AF_*, once asked for; see nl_familyof */
 };
 
-extern const nl_class nl_stream_class; /* read, write, recv, send, peek, unread, shutdown ... */
+extern const nl_class nl_stream_class;          /* read, write, recv, send, peek, unread, shutdown ... */
 extern nl_layer nl_socket_layer, nl_file_layer; /* the descriptor itself */
-extern const nl_word nl_hows[];            /* "r", "w", "rw" of shutdown */
-extern const luaL_Reg nl_reader_methods[]; /* the reading half, in reader.c */
+extern const nl_word nl_hows[];                 /* "r", "w", "rw" of shutdown */
+extern const luaL_Reg nl_reader_methods[];      /* the reading half, in reader.c */
 
-nl_stream *nl_newstream (lua_State *L, const nl_class *class);    /* [-0, +1, m] no descriptor yet */
-void nl_openstream (nl_stream *s, int fd, nl_layer *layer);       /* takes the descriptor */
+nl_stream *nl_newstream (lua_State *L, const nl_class *class); /* [-0, +1, m] no descriptor yet */
+void nl_openstream (nl_stream *s, int fd, nl_layer *layer);    /* takes the descriptor */
 /* Whether a call would not block: a descriptor that other programs share stays blocking, and is asked. */
 bool nl_ready (const nl_stream *s, short events);    /* false: errno is EAGAIN; POLLIN or POLLOUT */
 void nl_ownfile (nl_stream *s, const nl_address *a); /* bound to a path: it removes the file on close */
@@ -347,6 +349,8 @@ void nl_releasestream (lua_State *L, void *self);    /* [-0, +0, -] the release 
 ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room); /* [-0, +0, -] */
 /* The same for an attempt: waits first where nothing is to be expected. */
 ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room); /* [-0, +0, -] */
+/* Whether a layered stream whose descriptor is readable has bytes of its own, an end or an error to give. */
+bool nl_readable (lua_State *L, nl_stream *s);                  /* [-0, +0, -] */
 void nl_setlayer (lua_State *L, nl_stream *s, nl_layer *layer); /* [-0, +0, -] on top of the one it has */
 
 /* ---- what the bindings of sockets share ------------------------------------------------------- */
@@ -365,6 +369,7 @@ void nl_blackhole (lua_State *L); /* [-0, +0, m] the kind and message of that, f
 /* What became of a field of the options at arg, which is named with its value; 0: it is no address. */
 int nl_badoption (lua_State *L, const char *op, int number, int arg, const char *name); /* [-0, +2, m] */
 int nl_domain (int fd);         /* AF_*, AF_UNSPEC where it is no socket */
+int nl_typeof (int fd);         /* SOCK_* */
 int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
@@ -497,6 +502,7 @@ int nl_pushoption (lua_State *L, int fd, const nl_option *o); /* [-0, +1|2, m] i
 /* ---- bindings: one entry each, all they export ------------------------------------------------ */
 
 int luaopen_net_socket (lua_State *L);      /* [-0, +1, m] */
+int luaopen_net_listener (lua_State *L);    /* [-0, +1, m] */
 int luaopen_net_option (lua_State *L);      /* [-0, +1, m] */
 int luaopen_net_multicast (lua_State *L);   /* [-0, +1, m] */
 int luaopen_net_message (lua_State *L);     /* [-0, +1, m] */

@@ -132,7 +132,8 @@ static int poller_close (lua_State *L) {
   return 1;
 }
 
-const nl_class nl_poller_class = {"net.poller", NULL, poller_release, &nl_handle_class, NULL, poller_close, NULL};
+const nl_class nl_poller_class = {"net.poller", NULL, poller_release, &nl_handle_class, NULL,
+                                  poller_close, NULL};
 
 static nl_poller *newpoller (lua_State *L) {
   nl_runtime *rt = nl_rt(L);

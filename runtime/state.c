@@ -62,6 +62,7 @@ static void preload (lua_State *L) {
   static const luaL_Reg bindings[] = {{"net.core.task", luaopen_task},
                                       {"net.core.error", nl_openerror},
                                       {"net.core.socket", luaopen_net_socket},
+                                      {"net.core.listener", luaopen_net_listener},
                                       {"net.core.option", luaopen_net_option},
                                       {"net.core.multicast", luaopen_net_multicast},
                                       {"net.core.message", luaopen_net_message},

@@ -64,10 +64,10 @@ static int file_shutdown (nl_layer *l, nl_stream *s, int how) {
   return -1;
 }
 
-static const nl_layerclass socket_class = {
-    "socket", socket_read, socket_write, socket_shutdown, NULL, NULL, NULL, NULL};
-static const nl_layerclass file_class = {
-    "file", file_read, file_write, file_shutdown, NULL, NULL, NULL, NULL};
+static const nl_layerclass socket_class = {"socket", socket_read, socket_write, socket_shutdown,
+                                           NULL,     NULL,        NULL,         NULL};
+static const nl_layerclass file_class = {"file", file_read, file_write, file_shutdown,
+                                         NULL,   NULL,      NULL,       NULL};
 nl_layer nl_socket_layer = {&socket_class, NULL};
 nl_layer nl_file_layer = {&file_class, NULL};
 
@@ -140,8 +140,7 @@ static const luaL_Reg handle_methods[] = {{"fileno", handle_fileno},
                                           {"settimeout", handle_settimeout},
                                           {"setblocking", handle_setblocking},
                                           {NULL, NULL}};
-const nl_class nl_handle_class = {
-    "net.handle", handle_methods, nl_releasestream, NULL, NULL, NULL, NULL};
+const nl_class nl_handle_class = {"net.handle", handle_methods, nl_releasestream, NULL, NULL, NULL, NULL};
 
 /* ---- the object */
 
@@ -224,6 +223,12 @@ ssize_t nl_more (lua_State *L, nl_stream *s, nl_wait *w, size_t room) {
   }
   w->woken = w->poll = false;
   return nl_fill(L, s, room);
+}
+
+/* A task that already waits to read is left to find out. */
+bool nl_readable (lua_State *L, nl_stream *s) {
+  if (s->handle.side[NL_READ].owner != NULL || s->ended || s->deaf) return true;
+  return nl_fill(L, s, 1) >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 /* ---- writing */

@@ -507,7 +507,8 @@ static const luaL_Reg waitlist_methods[] = {{"wait", waitlist_wait},
                                             {"wake", waitlist_wake},
                                             {"waiting", waitlist_waiting},
                                             {NULL, NULL}};
-static const nl_class waitlist_class = {"net.waitlist", waitlist_methods, waitlist_release, NULL, NULL, NULL, NULL};
+static const nl_class waitlist_class = {
+    "net.waitlist", waitlist_methods, waitlist_release, NULL, NULL, NULL, NULL};
 
 /* waitlist() -> list */
 static int task_waitlist (lua_State *L) {

@@ -312,10 +312,9 @@ return {
     "tls example.com", "tls example.com:8443 --days 30", "tls mx.example.com --starttls smtp",
     "tls 192.0.2.1 --name www.example.com --chain", "tls example.com --protocols",
   },
-  notes = "Exit status: 0 if the certificate is trusted and for that name; 1 if it ends before --days; 60\n"
-    .. "if it is not trusted, which is shown all the same; 35 if there was no handshake. A server that\n"
-    .. "wants a certificate of the client may say so only after the handshake of TLS 1.3: nobody waits\n"
-    .. "for that.",
+  notes = [[Exit status: 0 if the certificate is trusted and for that name; 1 if it ends before --days; 60
+if it is not trusted, which is shown all the same; 35 if there was no handshake. A server that wants
+a certificate of the client may say so only after the handshake of TLS 1.3: nobody waits for that.]],
   needs = "TARGET",
   options = function(parser)
     parser:argument("TARGET"):args "*":target "targets"

@@ -32,6 +32,8 @@ local PAGES = {
     "net.port.record", "net.port.socket" },
   { file = "diagnose", title = "Diagnosis", "net.diagnose.report", "net.diagnose.options", "net.diagnosis",
     "net.diagnosis.stage" },
+  { file = "tls", title = "TLS", "net.tls", "net.tls.context", "net.tls.context.options", "net.tls.options",
+    "net.tls.server.options", "net.tls.tlsa", "net.tls.info", "net.ocsp.report" },
   { file = "x509", title = "Certificates", "net.x509", "net.x509.certificate", "net.x509.verify.options",
     "net.x509.make.options", "net.x509.request.options", "net.x509.generate_key.options",
     "net.x509.make_crl.options" },

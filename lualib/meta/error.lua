@@ -21,6 +21,11 @@
 ---@field reply? string what a server answered that does not begin TLS, as it came
 ---@field owner? {pid: integer?, command: string?, address: string} who holds the port, of
 --- net.is_port_available
+---@field reason? string of TLS_VERIFY: "expired", "wrong_host", "unknown_issuer" ...
+---@field certificate? net.x509.certificate of TLS_VERIFY: the one at fault
+---@field depth? integer of TLS_VERIFY: its place in the chain, 0 for the leaf
+---@field names? string[] of TLS_VERIFY: the names and addresses that the leaf is for
+---@field hint? string what to do next, where more is known than the code tells; explain gives it
 ---@field ms? number milliseconds that the attempt to connect took
 ---@field attempts? net.error[] of connect with a name: every address that was tried, with its own error
 local error = {}

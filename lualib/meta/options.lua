@@ -27,6 +27,8 @@
 ---@field fastopen? boolean TCP_FASTOPEN_CONNECT: to a server that allowed it before, the first write leaves
 --- with the SYN; connect then succeeds before anything was sent, and a refusal shows in that write; false if
 --- absent
+---@field tls? boolean|net.tls.options|net.tls.context TLS on top, with a certificate of `host` that the
+--- system trusts: true, or what is different; plain if absent
 ---@field max_line? integer bytes in one line, 1 to 2147483648; 65536 if absent; see net.stream.setlimits
 ---@field max_read? integer bytes in one read, 1 to 2147483648; 67108864 if absent
 
@@ -45,9 +47,43 @@
 ---@field v6only? boolean IPV6_V6ONLY: an IPv6 address takes no IPv4 connections; false if absent
 ---@field rcvbuf? integer SO_RCVBUF in bytes, 0 to 2147483647; the system's choice if absent
 ---@field sndbuf? integer SO_SNDBUF in bytes, 0 to 2147483647; the system's choice if absent
+---@field tls? boolean|net.tls.server.options|net.tls.context TLS for every client, with our certificate;
+--- plain if absent. The handshake of a client begins with the first call that waits for it
 ---@field mode? integer permission bits of a unix socket's file, 0 to 511 (octal 777); by the umask if absent
 ---@field max_line? integer of the clients: bytes in one line, 1 to 2147483648; 65536 if absent
 ---@field max_read? integer of the clients: bytes in one read, 1 to 2147483648; 67108864 if absent
+
+---The option tls of net.connect, and that of starttls. All are optional; those of net.tls.context may stand
+---here too, and make a context for this one connection, which resumes nothing.
+---@class net.tls.options
+---@field context? net.tls.context what many connections have in common; one that trusts the system's store if
+--- absent
+---@field host? string name or address that the certificate has to be for; a name is sent as SNI. The host
+--- that is connected to, if absent; starttls and unix paths have none
+---@field verify? boolean false: any certificate will do, so that anybody may answer; of the context if absent
+---@field ocsp? boolean|"required" asks for a stapled OCSP response; of the context if absent
+---@field alpn? string[] application protocols to offer; of the context if absent
+---@field dane? net.tls.tlsa[] records of a validated answer: the certificate has to match one of them;
+--- with usage 2 or 3 no authority need be trusted
+
+---One TLSA record, RFC 6698.
+---@class net.tls.tlsa
+---@field usage integer 0 to 3; 3 is the server's own certificate or key
+---@field selector integer 0: the certificate; 1: its public key
+---@field matching integer 0: as it is; 1: SHA-256; 2: SHA-512
+---@field data string bytes
+
+---The option tls of net.listen, and that of starttls with `server`. Those of net.tls.context stand here
+---too, of which `cert` and `key` must be there, or in the context.
+---@class net.tls.server.options
+---@field context? net.tls.context in place of fields of its own
+---@field verify? boolean|"optional" whether clients need a certificate; of the context if absent
+---@field servername? table|fun(name: string, client: net.stream): any which context serves a client that
+--- asks for that name: a table from names to contexts, where a name may begin with "*." for one label, or a
+--- function that gives a context and may wait; nil: the one above, false: none, the client is refused
+---@field handshake_timeout? number seconds that a client has for its handshake; 10 if absent
+---@field failed? fun(client: net.stream, err: net.error) is told by `serve` of clients that did not come
+--- to terms; nobody is if absent
 
 ---The options of net.udp. All are optional.
 ---@class net.udp.options

@@ -8,6 +8,7 @@ local escape = require "net.text".escape
 local bundle = {}
 
 local LIMIT = 1 << 24 -- bytes of a file
+local MOST = 1000 -- certificates in a list
 
 -- A pattern of the word in -----BEGIN ...----- = what it is.
 local BLOCKS = {
@@ -43,8 +44,11 @@ end
 ---The bytes of the certificates in PEM, or of one in DER: a list of DER.
 function bundle.ders(data, op)
   if isder(data) then
-    if certificate.new(data) then return { data } end
-    return refuse(op, instead(data, {}))
+    local c, err = certificate.new(data)
+    if c then return { data } end
+    if err.code ~= "TOOBIG" then return refuse(op, instead(data, {})) end
+    err.op = op
+    return nil, err
   end
   local ders, labels = core.split(data)
   if not ders then
@@ -61,8 +65,9 @@ function bundle.parse(data, op, count)
   if not ders then return nil, err end
   local list = {}
   for index = 1, math.min(#ders, count or #ders) do
-    local c = certificate.new(ders[index])
-    if not c then return refuse(op, ("block %d is damaged"):format(index)) end
+    local c, problem = certificate.new(ders[index])
+    if not c and problem.code ~= "TOOBIG" then return refuse(op, ("block %d is damaged"):format(index)) end
+    if not c then return nil, problem end
     list[index] = c
   end
   return list
@@ -133,6 +138,7 @@ function bundle.flatten(value, op)
   for _, item in ipairs(value) do
     local fine, err = add(ders, item, op)
     if not fine then return nil, err end
+    if #ders > MOST then return nil, errors.new(op, "TOOBIG", "more than 1,000 certificates") end
   end
   return ders
 end

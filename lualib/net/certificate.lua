@@ -55,17 +55,32 @@ local certificate = {}
 local meta = { __index = certificate, __name = "net.x509.certificate" }
 
 local DAY = 86400
+local DIGESTS = { sha256 = true, sha1 = true, sha384 = true, sha512 = true, md5 = true }
 local SHOWN = 4 -- names in one line
 
 local module = { class = certificate }
 
+-- Bytes over 0x7f: those that are harmless characters as they are, the others escaped.
+local function reescaped(run)
+  local parts, at = {}, 1
+  while at <= #run do
+    local stop = utf8.len(run, at, at) and utf8.offset(run, 2, at) or at + 1
+    local piece = run:sub(at, stop - 1)
+    parts[#parts + 1] = escape(piece) == piece and piece or piece:gsub(".", function(c)
+      return ("\\%02X"):format(c:byte())
+    end)
+    at = stop
+  end
+  return table.concat(parts)
+end
+
 -- OpenSSL escapes every byte over 0x7f. What is harmless text of UTF-8 becomes readable again.
 local function readable(name)
-  return (name:gsub("\\[89A-F]%x[\\89A-F%x]*", function(run)
-    local bytes = run:gsub("\\(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
-    local safe = utf8.len(bytes) and not bytes:find "[\0-\x7f]" and escape(bytes) == bytes
-    return safe and bytes or run
-  end))
+  local bytes = name:gsub("\\(.)(%x?)", function(first, second)
+    local high = second ~= "" and first:find "[89A-F]"
+    return high and string.char(tonumber(first .. second, 16)) or nil
+  end)
+  return (bytes:gsub("[\x80-\xff]+", reescaped))
 end
 
 local function commonname(fields)
@@ -91,16 +106,17 @@ end
 ---What is to be checked of a host as the user gave it: a name without its last dot, or the bytes of an
 ---address without its zone; nil for what can be neither.
 function module.target(host)
+  if host:find("\0", 1, true) then return nil end
   local bytes = addr.inet_pton("inet", host) or addr.inet_pton("inet6", (host:gsub("%%.*$", "")))
   if bytes then return nil, bytes end
   local name = host:gsub("%.$", "")
-  if name == "" or name:find "^%." or name:find("\0", 1, true) then return nil end
+  if name == "" or name:find "^%." then return nil end
   return name
 end
 
 local function listed(list, limit)
   local parts = {}
-  for at = 1, math.min(#list, limit) do parts[at] = escape(list[at]) end
+  for at = 1, math.min(#list, limit) do parts[at] = list[at] == "" and '""' or escape(list[at]) end
   if #list > limit then parts[#parts + 1] = ("%d more"):format(#list - limit) end
   return table.concat(parts, ", ")
 end
@@ -145,7 +161,7 @@ end
 ---assert(c:text():find("Subject: CN=a.test", 1, true))
 ---```
 function certificate:text()
-  local shown = core.print(self.der)
+  local shown = core.show(self.der)
   return shown and shown:gsub("[^\n]+", escape) or ""
 end
 
@@ -157,7 +173,10 @@ end
 ---assert(c:fingerprint() == c.sha256 and #c:fingerprint "sha512" == 128)
 ---```
 function certificate:fingerprint(algorithm)
-  return (check.call("fingerprint", function(which) return core.digest(self.der, which) end, algorithm))
+  if algorithm ~= nil and not DIGESTS[algorithm] then
+    check.bad("fingerprint", 1, '"sha256", "sha1", "sha384", "sha512" or "md5"', algorithm)
+  end
+  return core.digest(self.der, algorithm)
 end
 
 ---Its public key in PEM.

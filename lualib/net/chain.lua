@@ -2,6 +2,7 @@
 
 local bundle = require "net.bundle"
 local certificate = require "net.certificate"
+local systemtrust = require("net.core.tlscontext").systemtrust
 local check = require "net.check"
 local trust = require "net.core.trust"
 local verification = require "net.verification"
@@ -53,13 +54,14 @@ end
 
 -- What is trusted: what is given, or else what the system trusts.
 local function authorities(question, options, op)
-  question.capath = options.capath
-  question.system = options.ca == nil and options.cafile == nil and options.capath == nil
+  local folder, file = options.capath, options.cafile
+  if options.ca == nil and not folder and not file then folder, file = systemtrust() end
+  question.capath = folder
   local given, err = bundle.flatten(options.ca or {}, op)
   local filed = {}
-  if given and options.cafile then filed, err = bundle.filed(options.cafile, op) end
+  if given and file then filed, err = bundle.filed(file, op) end
   if not given or not filed then return nil, err end
-  question.ca = table.move(filed, 1, #filed, #given + 1, given)
+  question.ca = table.move(filed, 1, #filed, #given + 1, given) -- each of them at most 1,000
   return true
 end
 

@@ -158,7 +158,8 @@ end
 
 -- A key or a password, which no message may show.
 function kinds.secret(value)
-  local shown = type(value) == "string" and (value == "" and "nothing" or "one with NUL") or value
+  local shown = type(value) ~= "string" and "a " .. type(value) or value == "" and "an empty one"
+    or "one with NUL"
   return kinds.text(value) and value ~= "", "string", shown
 end
 
@@ -173,8 +174,11 @@ function check.fields(name, arg, options, known)
     end
     local good, wanted, shown = kinds[kind[1]](value, table.unpack(kind, 2))
     if not good then
-      if shown == nil then shown = value end
-      check.bad(name, arg, ("option %q: %s"):format(field, wanted), shown)
+      wanted = ("option %q: %s"):format(field, wanted)
+      if shown then
+        raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, name, wanted, shown))
+      end
+      check.bad(name, arg, wanted, value)
     end
   end
   return options

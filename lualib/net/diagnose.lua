@@ -342,8 +342,8 @@ end
 ---@param target string "host:port", "[v6]:port", URL, or "unix:/path"
 ---@param options? net.diagnose.options an unknown field raises
 ---@return net.diagnose.report? report also where nothing connects: `verdict` says why
----@return net.error? err EINVAL: no target, or one without a port; TLS_CONFIG (the option tls cannot be used);
---- TIMEOUT of an enclosing deadline
+---@return net.error? err EINVAL: no target, or one without a port; TLS_CONFIG (the option tls cannot be
+--- used); TIMEOUT of an enclosing deadline
 ---@see net.connect
 ---```lua
 ---local report = assert(net.diagnose("127.0.0.1:1", { timeout = 1 }))

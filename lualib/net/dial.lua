@@ -9,6 +9,7 @@ local check = require "net.check"
 ---@class net
 local dial = {}
 
+local STREAM = require("net.core.addr").constants.SOCK_STREAM
 local TIMEOUT = 30 -- seconds for everything, lookup included
 local TRIES = 16 -- ports that the first address of a list may choose, where they are taken at another
 local STAGGER = 0.25 -- RFC 8305, section 5: before the next address is tried beside the last one
@@ -215,8 +216,9 @@ end
 ---@param options? net.connect.options an unknown field raises
 ---@return net.stream? stream a datagram object for type "seqpacket" or "dgram"
 ---@return net.error|table? err ECONNREFUSED, TIMEOUT, ENETUNREACH, EHOSTUNREACH, EAI_NONAME ...; `attempts`
---- has every address tried with its own error and `ms`. On success: {address, port, ms} of the connection,
---- for a name also host, lookup_ms and attempts
+--- has every address tried with its own error and `ms`. With tls also TLS_VERIFY, TLS_HANDSHAKE, TLS_CONFIG.
+--- On success: {address, port, ms} of the connection, for a name also host, lookup_ms and attempts, with tls
+--- also tls_ms
 ---@see connect(2), RFC 8305
 ---```lua
 ---local server = assert(net.listen("127.0.0.1", 0))
@@ -337,7 +339,8 @@ end
 ---@param port? integer|string 0 to 65535; 0: a free one, see getsockname
 ---@param options? net.listen.options an unknown field raises
 ---@return net.listener? listener
----@return net.error? err EADDRINUSE, EACCES, EADDRNOTAVAIL, EAI_NONAME ...
+---@return net.error? err EADDRINUSE, EACCES, EADDRNOTAVAIL, EAI_NONAME ...; TLS_CONFIG: certificate or key
+--- cannot be used
 ---@see bind(2), listen(2)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0, { backlog = 16 }))
@@ -349,6 +352,10 @@ function dial.listen(host, port, options)
   if not wanted then return listen(host, port, options) end
   local plan, err = require("net.tlsstream").serverplan("listen", 3, wanted)
   if not plan then return nil, err end
+  local kind = options.type
+  if kind ~= nil and kind ~= "stream" and kind ~= "SOCK_STREAM" and kind ~= STREAM then
+    check.bad("listen", 3, 'option "tls": a listener of streams', kind)
+  end
   local s
   s, err = listen(host, port, options)
   if not s then return nil, err end

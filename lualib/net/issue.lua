@@ -115,9 +115,9 @@ local function generate(name, options)
   return sign.generate(kind, curve, bits, options.password)
 end
 
----Makes a private key.
+---Makes a private key, in the form of PKCS #8.
 ---@param options? net.x509.generate_key.options
----@return string? pem PKCS #8, encrypted if there is a password
+---@return string? pem encrypted if there is a password
 ---@return net.error? err TLS_CONFIG for a curve that OpenSSL does not have
 ---```lua
 ---local key = net.x509.generate_key { type = "ed25519" }

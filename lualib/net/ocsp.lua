@@ -7,8 +7,8 @@ local ocsp = {}
 
 ---What a stapled OCSP response says of the server's certificate.
 ---@class net.ocsp.report
----@field status "good"|"revoked"|"unknown"|"invalid"|"none" "invalid": there is one that cannot be believed, see
---- `problem`; "none": there is none, as in every resumed session
+---@field status "good"|"revoked"|"unknown"|"invalid"|"none" "invalid": there is one that cannot be
+--- believed, see `problem`; "none": there is none
 ---@field problem? string why it cannot be believed
 ---@field reason? string why the certificate was revoked, as RFC 5280 names it: "keyCompromise"
 ---@field revoked_at? integer seconds since 1970
@@ -33,7 +33,8 @@ local messages = {
 
 -- The error for a response with which the connection must not go on.
 function ocsp.failure(op, report, host)
-  local message = messages[report.status] or "the server's OCSP response cannot be believed: " .. report.problem
+  local message = messages[report.status]
+    or "the server's OCSP response cannot be believed: " .. report.problem
   local err = newerror(op, "TLS_VERIFY", message)
   err.reason = report.status == "revoked" and "revoked" or "ocsp"
   err.host, err.ocsp = host, report

@@ -1,5 +1,5 @@
--- net.tlshint: what a failed handshake tells: what to try next, from the alert that came or from what the peer
--- said instead of TLS.
+-- net.tlshint: what a failed handshake tells: what to try next, from the alert that came or from what the
+-- peer said instead of TLS.
 
 local hint = {}
 
@@ -7,7 +7,7 @@ local hint = {}
 local beginnings = {
   { "^HTTP/%d", "plain HTTP", "connect without TLS, or to its HTTPS port" },
   { "^<", "plain HTTP", "connect without TLS, or to its HTTPS port" },
-  { "^220[ %-]", "SMTP or FTP", "begin in plain text and use starttls, or use the port with TLS from the start" },
+  { "^220[ %-]", "SMTP or FTP", "begin in plain text and use starttls, or use its port for TLS" },
   { "^%* OK", "IMAP", "begin in plain text and use starttls, or use port 993" },
   { "^%+OK", "POP3", "begin in plain text and use starttls, or use port 995" },
   { "^SSH%-", "SSH", "this is not a TLS port" },
@@ -16,30 +16,31 @@ local beginnings = {
   { "^%u+ /?[%w/.:_?%%-]* ?H?T?T?P?", "plain HTTP", "the client has to use https" },
 }
 
--- Alerts by the words of OpenSSL.
+-- Alerts by their names in RFC 8446.
 local alerts = {
-  ["handshake failure"] = "The peer found nothing in common: versions, ciphers, groups or certificates. Try other "
-    .. "versions with min and max, or ask which it speaks: netlua tls --protocols",
-  ["protocol version"] = "The peer speaks none of the versions that were offered. An old server may need "
+  handshake_failure = "The peer found nothing in common: versions, ciphers, groups or certificates. Try "
+    .. "other versions with min and max, or ask which it speaks: netlua tls --protocols",
+  protocol_version = "The peer speaks none of the versions that were offered. An old server may need "
     .. "min=\"TLSv1\" with security_level=0",
-  ["unrecognized name"] = "The server has no certificate for that name: check the name, or the server's virtual hosts",
-  ["no application protocol"] = "The server speaks none of the protocols of the option alpn",
-  ["certificate required"] = "The server wants a certificate of this client: the options cert and key",
-  ["bad certificate"] = "The peer refuses our certificate",
-  ["unknown CA"] = "The peer does not trust the authority of our certificate, or knows it not: it may need "
+  unrecognized_name = "The server has no certificate for that name: check the name, or the server's "
+    .. "virtual hosts",
+  no_application_protocol = "The server speaks none of the protocols of the option alpn",
+  certificate_required = "The server wants a certificate of this client: the options cert and key",
+  bad_certificate = "The peer refuses our certificate",
+  unknown_ca = "The peer does not trust the authority of our certificate, or knows it not: it may need "
     .. "the intermediate certificates in cert",
-  ["certificate expired"] = "Our certificate has ended: renew it",
-  ["certificate unknown"] = "The peer refuses our certificate, without saying why",
-  ["access denied"] = "Our certificate is valid, and not allowed there",
-  ["unknown psk identity"] = "The peer has no key under the identity of the option psk",
-  ["decrypt error"] = "The peer could not check what was sent: with psk, the two keys differ",
-  ["internal error"] = "The peer failed: its log knows why",
+  certificate_expired = "Our certificate has ended: renew it",
+  certificate_unknown = "The peer refuses our certificate, without saying why",
+  access_denied = "Our certificate is valid, and not allowed there",
+  unknown_psk_identity = "The peer has no key under the identity of the option psk",
+  decrypt_error = "The peer could not check what was sent: with psk, the two keys differ",
+  internal_error = "The peer failed: its log knows why",
 }
 
 -- Reasons by the words of OpenSSL.
 local reasons = {
-  ["unsupported protocol"] = "The peer's version is older than `min`. An old server may need min=\"TLSv1\" with "
-    .. "security_level=0",
+  ["unsupported protocol"] = "The peer's version is older than `min`. An old server may need "
+    .. "min=\"TLSv1\" with security_level=0",
   ["no shared cipher"] = "Client and server have no cipher in common, or the server has no certificate",
   ["dh key too small"] = "The server's key exchange is weak: it has to be mended, or security_level lowered",
   ["no protocols available"] = "No version lies between min and max with that security_level",

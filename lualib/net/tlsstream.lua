@@ -7,13 +7,14 @@ local socket = require "net.core.socket"
 local task = require "net.core.task"
 local newerror = require "net.core.error".new
 local check = require "net.check"
-local tls = require "net.tls"
+local contexts = require "net.tlscontext"
 local hint = require "net.tlshint"
 
 ---@class net.stream
 local stream = {}
 
 local HANDSHAKE = 10 -- seconds that a client has for it
+local LARGEST_EXPORT = 1024 -- bytes
 local BINDING = "EXPORTER-Channel-Binding" -- RFC 9266
 
 -- ---- options
@@ -28,26 +29,27 @@ local serving = { context = true, servername = true, handshake_timeout = true, f
 local function contextof(name, arg, options, fields, server)
   local made, more = {}, false
   for field, value in pairs(options) do
-    if not fields[field] and not tls.isfield[field] then check.unknown(name, arg, field) end
-    if tls.isfield[field] then made[field] = value end
+    if not fields[field] and not contexts.isfield[field] then check.unknown(name, arg, field) end
+    if contexts.isfield[field] then made[field] = value end
     more = more or not fields[field]
   end
   if options.context == nil then
-    if more or server then return tls.make(name, arg, made, server) end
-    return tls.default()
+    if more or server then return contexts.make(name, arg, made, server) end
+    return contexts.default()
   end
-  if not tls.is(options.context) then
+  if not contexts.is(options.context) then
     check.bad(name, arg, 'option "context": net.tls.context', options.context)
   end
   for field in pairs(made) do
-    if not fields[field] then check.bad(name, arg, ("option %q in the context, not beside it"):format(field), "both") end
+    local place = ("option %q in the context, not beside it"):format(field)
+    if not fields[field] then check.bad(name, arg, place, "both") end
   end
   return options.context
 end
 
 local function optiontable(name, arg, options)
   if options == true then return {} end
-  if tls.is(options) then return { context = options } end
+  if contexts.is(options) then return { context = options } end
   if type(options) ~= "table" then check.bad(name, arg, 'option "tls": true, table or context', options) end
   return options
 end
@@ -63,19 +65,18 @@ end
 
 local function checkrecords(name, arg, records)
   if records == nil then return end
-  if type(records) ~= "table" or #records == 0 then check.bad(name, arg, 'option "dane": list of TLSA records', records) end
-  local limits = { usage = 3, selector = 1, matching = 2 }
+  local function bad(value, want, ...)
+    check.bad(name, arg, ('option "dane": ' .. want):format(...), value)
+  end
+  if type(records) ~= "table" or #records == 0 then bad(records, "list of TLSA records") end
   for index, record in ipairs(records) do
-    if type(record) ~= "table" then check.bad(name, arg, ('option "dane": record %d a table'):format(index), record) end
-    for field, most in pairs(limits) do
+    if type(record) ~= "table" then bad(record, "record %d a table", index) end
+    for field, most in pairs { usage = 3, selector = 1, matching = 2 } do
       local value = record[field]
-      if math.type(value) ~= "integer" or value < 0 or value > most then
-        check.bad(name, arg, ('option "dane": %s of record %d from 0 to %d'):format(field, index, most), value)
-      end
+      local good = math.type(value) == "integer" and value >= 0 and value <= most
+      if not good then bad(value, "%s of record %d from 0 to %d", field, index, most) end
     end
-    if type(record.data) ~= "string" then
-      check.bad(name, arg, ('option "dane": data of record %d as bytes'):format(index), record.data)
-    end
+    if type(record.data) ~= "string" then bad(record.data, "data of record %d as bytes", index) end
   end
 end
 
@@ -96,24 +97,29 @@ local function clientplan(name, arg, options, host)
     if options[field] ~= nil then return options[field] end
     return context.options[field]
   end
-  tls.checkverify(name, arg, options.verify)
-  tls.checkocsp(name, arg, options.ocsp)
+  contexts.checkverify(name, arg, options.verify)
+  contexts.checkocsp(name, arg, options.ocsp)
   checkrecords(name, arg, options.dane)
   local verify = pick "verify" ~= false
   if pick "verify" == "optional" or context.options.client_ca then
     check.bad(name, arg, 'option "tls": a context for clients', "one for servers")
   end
   host = hostname(name, arg, options.host) or host
-  if host and host:find "[\x80-\xff]" then return tls.fail('"%s": international names in their form "xn--..."', host) end
+  if host and host:find "[\x80-\xff]" then
+    return contexts.fail('"%s": international names in their form "xn--..."', host)
+  end
   if not host and (verify or options.dane) then
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
   end
   local ocsp = pick "ocsp"
+  -- A resumed session has neither a staple nor records: what was refused for them would pass the second time.
+  local resumes = context.options.session ~= false and not options.dane and not ocsp
   return {
-    context = context, host = host, verify = verify, ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
-    alpn = options.alpn ~= nil and tls.wirenames(name, arg, options.alpn) or nil,
+    context = context, host = host, verify = verify,
+    ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
+    alpn = options.alpn ~= nil and contexts.wirenames(name, arg, options.alpn) or nil,
     dane = options.dane and wire(options.dane), time = context.options.verify_time,
-    resumes = context.options.session ~= false and not options.dane,
+    resumes = resumes,
   }
 end
 
@@ -133,8 +139,7 @@ end
 -- Sessions are kept apart by all that trust depends on.
 local function sessionkey(plan, port)
   if not plan.resumes then return nil end
-  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "",
-    tostring(plan.ocsp) }, "\n")
+  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "" }, "\n")
 end
 
 local function begin(s, plan, port)
@@ -146,7 +151,8 @@ local function begin(s, plan, port)
   })
   if not prepared then return nil, err end
   return core.begin(s, prepared, {
-    host = plan.host, cache = key and context.sessions, key = key, timed = plan.time ~= nil, psk = context.psk,
+    host = plan.host, cache = key and context.sessions, key = key, timed = plan.time ~= nil,
+    psk = context.psk,
   })
 end
 
@@ -179,14 +185,14 @@ end
 
 local function namedcontext(name, arg, pattern, value)
   if type(pattern) ~= "string" then check.bad(name, arg, 'option "servername": names as keys', pattern) end
-  if tls.is(value) then return value end
+  if contexts.is(value) then return value end
   if type(value) ~= "table" then
     check.bad(name, arg, ('option "servername": context or options for %q'):format(pattern), value)
   end
   for field in pairs(value) do
-    if not tls.isfield[field] then check.unknown(name, arg, field) end
+    if not contexts.isfield[field] then check.unknown(name, arg, field) end
   end
-  return tls.make(name, arg, value, true)
+  return contexts.make(name, arg, value, true)
 end
 
 -- A function from the name that a client asks for to a context.
@@ -195,14 +201,14 @@ local function chooser(name, arg, servername)
   if type(servername) ~= "table" then
     check.bad(name, arg, 'option "servername": function or table', servername)
   end
-  local contexts = {}
+  local byname = {}
   for pattern, value in pairs(servername) do
     local context, err = namedcontext(name, arg, pattern, value)
     if not context then return nil, err end
-    contexts[pattern:lower()] = context
+    byname[pattern:lower()] = context
   end
   return function(asked)
-    return contexts[asked] or contexts[asked:gsub("^[^.]+", "*", 1)]
+    return byname[asked] or byname[asked:gsub("^[^.]+", "*", 1)]
   end
 end
 
@@ -214,7 +220,7 @@ local function serverplan(name, arg, options)
   if not context.options.cert and not context.psk then
     check.bad(name, arg, 'option "tls": cert and key', "none")
   end
-  tls.checkverify(name, arg, options.verify)
+  contexts.checkverify(name, arg, options.verify)
   check.timeout(name, arg, options.handshake_timeout)
   if options.failed ~= nil then check.callable(name, arg, options.failed) end
   local choose
@@ -233,7 +239,7 @@ local function choose(s, plan, asked)
   if context == false then
     return nil, newerror("handshake", "TLS_HANDSHAKE", ("no certificate for %q"):format(asked))
   end
-  if not tls.is(context) then
+  if not contexts.is(context) then
     error(("servername gave %s, not a net.tls.context"):format(type(context)), 0)
   end
   return session.choose(s, context.core, { verify = modeof(context) })
@@ -244,7 +250,8 @@ local function accept(s, plan, deadline, timeout)
   while true do
     local ok, err = core.handshake(s, math.min(left, timeout or left))
     if ok then return true end
-    if ok == nil then return nil, explained(s, err, nil, nil), err.code ~= "TIMEOUT" or task.now() >= deadline end
+    local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= deadline)
+    if ok == nil then return nil, explained(s, err), final end
     ok, err = choose(s, plan, err)
     if not ok then return nil, err, true end
     left = math.max(deadline - task.now(), 0)
@@ -314,20 +321,21 @@ local function orclose(s, f, ...)
   return nil, err
 end
 
----Begins TLS on a stream that has been plain so far, or has TLS already, which then runs inside. What the peer
----sent before and nobody read would count as protected then: the call refuses. Where the handshake fails the
----stream is closed.
+---Begins TLS on a stream that has been plain so far, or has TLS already, which then runs inside. What the
+---peer sent before and nobody read would count as protected then: the call refuses. Where the handshake
+---fails the stream is closed.
 ---@async
----@param options? net.tls.options|net.tls.server.options|net.tls.context|true as the option tls of net.connect;
---- with the field `server = true` as that of net.listen
+---@param options? net.tls.options|net.tls.server.options|net.tls.context|true as the option tls of
+--- net.connect; with the field `server = true` as that of net.listen
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows
 ---@return net.stream? self
----@return net.error? err TLS_PLAINTEXT (bytes were there already), TLS_VERIFY, TLS_HANDSHAKE, TLS_CONFIG, TIMEOUT,
---- ECONNRESET, BUSY or CLOSED
+---@return net.error? err TLS_PLAINTEXT (bytes were there already), TLS_VERIFY, TLS_HANDSHAKE, TLS_CONFIG,
+--- TIMEOUT, ECONNRESET, BUSY or CLOSED
 ---@see RFC 3207
 ---```lua
 ---local a, b = net.pair()
 ---b:write "ready\n"
+---a:peek(1)
 ---assert(select(2, a:starttls({ host = "example.test" })).code == "TLS_PLAINTEXT")
 ---```
 function stream:starttls(options, timeout)
@@ -336,17 +344,22 @@ function stream:starttls(options, timeout)
   local over = closed(self, "starttls")
   if over then return nil, over end
   if options == nil then options = true end
-  local server = type(options) == "table" and not tls.is(options) and options.server
-  if server ~= nil and server ~= false and server ~= true then check.bad("starttls", 1, 'option "server": boolean', server) end
+  local server = type(options) == "table" and not contexts.is(options) and options.server
+  if type(server or false) ~= "boolean" then check.bad("starttls", 1, 'option "server": boolean', server) end
   if type(options) == "table" and options.server ~= nil then
     local copy = {}
-    for field, value in pairs(options) do copy[field] = value end
-    copy.server, options = nil, copy
+    for field, value in pairs(options) do
+      if field ~= "server" then copy[field] = value end
+    end
+    options = copy
   end
   local plan, err
-  if server then plan, err = serverplan("starttls", 1, options) else plan, err = clientplan("starttls", 1, options) end
+  if server then plan, err = serverplan("starttls", 1, options)
+  else plan, err = clientplan("starttls", 1, options) end
   if not plan then return nil, err end
-  if greeting.due(self) then return nil, newerror("handshake", "BUSY", "the handshake of the listener is not done") end
+  if greeting.due(self) then
+    return nil, newerror("handshake", "BUSY", "the handshake of the listener is not done")
+  end
   local ok
   ok, err = orclose(self, function()
     if not server then return client(self, plan, nil, timeout) end
@@ -360,13 +373,13 @@ function stream:starttls(options, timeout)
   return self
 end
 
----Does the handshake that is due on a stream which a listener with TLS accepted. The first call that waits does
----it anyway; this one says how it went. It may be called again after TIMEOUT.
+---Does the handshake that is due on a stream which a listener with TLS accepted. The first call that waits
+---does it anyway; this one says how it went. It may be called again after TIMEOUT.
 ---@async
 ---@param timeout? number seconds, besides the listener's handshake_timeout
 ---@return net.stream? self
----@return net.error? err TLS_HANDSHAKE, TLS_VERIFY (the client's certificate), TIMEOUT, ECONNRESET, CLOSED, or
---- ENOTCONN: no TLS on this stream
+---@return net.error? err TLS_HANDSHAKE, TLS_VERIFY (the client's certificate), TIMEOUT, ECONNRESET,
+--- CLOSED, or ENOTCONN: no TLS on this stream
 ---```lua
 ---local a, b = net.pair()
 ---assert(select(2, a:handshake()).code == "ENOTCONN")
@@ -393,16 +406,19 @@ end
 ---@field group? string of the key exchange: "x25519", "secp256r1"
 ---@field alpn? string the application protocol that was agreed on
 ---@field resumed boolean an earlier session was resumed
----@field verified boolean the peer proved who it is: its certificate is trusted and, of a server, for the host
+---@field verified boolean the peer proved who it is: its certificate is trusted and, of a server, for the
+--- host
 ---@field psk boolean it proved that by a key that both know
 ---@field host? string of a client: who was asked for; of a server: the name that the client asked for
 ---@field server boolean this side is the server
 ---@field early_data boolean always false: no data is sent before the handshake ends
 ---@field chain net.x509.certificate[] as the peer sent it, its own first; empty if it sent none
 ---@field certificate? net.x509.certificate the peer's own
----@field trusted? net.x509.certificate[] from there to the authority that is trusted; absent in resumed sessions
+---@field trusted? net.x509.certificate[] from there to the authority that is trusted; absent in resumed
+--- sessions
 ---@field ocsp? net.ocsp.report what a stapled response says, where the option ocsp asked for one
----@field dane? {usage: integer, selector: integer, matching: integer, depth: integer} the TLSA record that matched
+---@field dane? {usage: integer, selector: integer, matching: integer, depth: integer} the TLSA record that
+--- matched
 
 ---What is known of the TLS on this stream. Does the handshake first where it is due.
 ---@async
@@ -466,9 +482,12 @@ end
 ---```
 function stream:export_key(label, length, context)
   check.class("export_key", self, socket.stream, "net.stream")
+  check.bytes("export_key", 1, label)
+  check.integer("export_key", 2, length, 1, LARGEST_EXPORT)
+  if context ~= nil then check.bytes("export_key", 3, context) end
   local over = closed(self, "export_key")
   if over then return nil, over end
-  return check.call("export_key", session.export, self, label, length, context)
+  return session.export(self, label, length, context)
 end
 
 for name, method in pairs(stream) do socket.stream[name] = method end

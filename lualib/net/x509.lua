@@ -35,7 +35,8 @@ function x509.parse(data)
   return list[1]
 end
 
----Reads all certificates in PEM, up to 1,000 in 16 MiB; other blocks, such as keys, are passed over.
+---Reads all certificates in PEM, up to 1,000 in 16 MiB, each of at most 1 MiB; other blocks, such as keys,
+---are passed over.
 ---@param data string PEM, or one certificate in DER
 ---@return net.x509.certificate[]? list at least one
 ---@return net.error? err X509_PARSE, TOOBIG

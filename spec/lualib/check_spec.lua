@@ -114,3 +114,16 @@ describe("a check of fields", function()
     end)
   end
 end)
+
+describe("an option that is a secret", function()
+  for _, value in ipairs { "hunter2\0", "", 7777, setmetatable({},
+    { __tostring = function() return "hunter2" end }) } do
+    it("is not shown: " .. type(value), function()
+      local ok, err = pcall(check.fields, "f", 1, { password = value }, { password = { "secret" } })
+
+      assert.is_false(ok)
+      assert.matches('option "password": string expected, got', err, 1, true)
+      assert.is_nil(err:find "hunter2" or err:find "7777")
+    end)
+  end
+end)

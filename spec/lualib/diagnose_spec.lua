@@ -283,7 +283,7 @@ describe("net.diagnose of TLS", function()
     local cases = {
       { "is silent in the TLS handshake$", "TIMEOUT", function(s) s:read "a" end },
       { "ends the connection in the TLS handshake$", "ECONNRESET", function(s) s:recv(9) reset(s) end },
-      { "handshake failure", "TLS_HANDSHAKE", alert },
+      { "handshake_failure", "TLS_HANDSHAKE", alert },
       { "", "TLS_HANDSHAKE", function(s) s:recv(999) s:write(("\27]0;x\7"):rep(99)) s:finish(1) end },
       { "is silent in the TLS handshake$", "TIMEOUT", function(s) s:write "\22\3\3\64\0" s:read "a" end },
     }

@@ -19,6 +19,41 @@ describe("the prompt", function()
     assert.equal(0, status)
   end)
 
+  it("shows a failure as an error and what to do about it", function()
+    local out, err = session "net.connect('127.0.0.1', 1)\n_err.code\n"
+
+    assert.matches("connect 127.0.0.1:1: connection refused (ECONNREFUSED)\n", err, 1, true)
+    assert.matches("nothing listens", err, 1, true)
+    assert.equal("ECONNREFUSED\n", out)
+  end)
+
+  it("keeps top-level locals, and the last results in _, __ and ___", function()
+    local out = session "local a = 20\na + 1\na + 2\n_ + __\n___, a\n"
+
+    assert.equal("21\n22\n43\n21\t20\n", out)
+  end)
+
+  it("is mute with a semicolon, and keeps the result", function()
+    assert.equal("5\n", (session "5;\n_\n"))
+  end)
+
+  it("closes what has the attribute close at the end of its entry, and says that it stays there", function()
+    local out, err = session [[
+local s <close> = setmetatable({}, { __close = function() print "closed" end })
+s
+]]
+
+    assert.equal("closed\nnil\n", out)
+    assert.matches("-- s has an attribute: it ends with this entry", err, 1, true)
+  end)
+
+  it("shows nothing that a terminal acts on", function()
+    local out, err = session "'\\27[2J\\7'\nerror '\\27[2J'\n{ ['\\27'] = '\\155' }\nx = = '\27'\n"
+
+    assert.is_nil(out:find "[\0-\8\11-\31\127-\159]")
+    assert.is_nil(err:find "[\0-\8\11-\31\127-\159]")
+  end)
+
   it("prints nothing for a statement", function()
     assert.equal("", (session "x = 5\n"))
   end)

@@ -7,6 +7,7 @@ local netlua = require "netlua"
 
 local all = annotations.read(annotations.files())
 
+require "net.tlsstream"
 require "net.stream" -- the methods written in Lua stand in their classes from now on
 
 local function readfile(name)
@@ -74,6 +75,7 @@ local function liveclasses()
     ["net.tool.output"] = require("net.output").class,
     ["net.mac.address"] = methods(net.mac.parse "00:00:00:00:00:01"),
     ["net.linkwatch"] = methods(watch),
+    ["net.tls"] = net.tls,
     ["net.x509"] = net.x509,
     ["net.x509.certificate"] = methods(net.x509.make()),
   }
@@ -178,7 +180,7 @@ describe("the annotations", function()
   end)
 
   it("name only error codes that are in the list", function()
-    local known, unknown = { UDP = true, TCP = true, DSCP = true }, {}
+    local known, unknown = { UDP = true, TCP = true, DSCP = true, PEM = true, TLS = true }, {}
     for _, row in ipairs(require("net.core.error").codes()) do known[row.code] = true end
 
     for _, f in ipairs(functions()) do
@@ -280,6 +282,9 @@ describe("the option classes", function()
     ["net.route.options"] = function(options) return net.route("127.0.0.1", options) end,
     ["net.neighbors.options"] = net.neighbors,
     ["net.port.scan.options"] = function(options) return net.port.scan("127.0.0.1", 1, options) end,
+    ["net.tls.context.options"] = net.tls.context,
+    ["net.tls.options"] = function(options) return net.connect("127.0.0.1", 1, { tls = options }) end,
+    ["net.tls.server.options"] = function(options) return net.listen("127.0.0.1", 0, { tls = options }) end,
     ["net.x509.verify.options"] = net.x509.verify,
     ["net.x509.generate_key.options"] = net.x509.generate_key,
     ["net.x509.request.options"] = net.x509.request,

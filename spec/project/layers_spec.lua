@@ -28,8 +28,8 @@ end
 local owners = {
   ["^ev%.h$"] = { "runtime/loop.c" },
   ["^openssl/"] = { "bindings/tls.c", "bindings/tlscontext.c", "bindings/tlssession.c", "bindings/ocsp.c",
-    "bindings/certificate.c", "bindings/x509.c", "bindings/trust.c", "bindings/certify.c", "bindings/dnssec.c",
-    "bindings/dns.c" },
+    "bindings/certificate.c", "bindings/x509.c", "bindings/trust.c", "bindings/certify.c",
+    "bindings/dnssec.c", "bindings/dns.c" },
   ["^ldns/"] = { "bindings/dns.c", "bindings/dnssec.c" },
 }
 
@@ -66,7 +66,8 @@ describe("the layers of the program", function()
   end)
 
   it("leave the runtime without knowledge of bindings", function()
-    local known = { ["netlua.h"] = true, ["core.h"] = true, ["embedded.h"] = true }
+    local known = { ["netlua.h"] = true, ["core.h"] = true, ["embedded.h"] = true,
+      ["lazy.h"] = true }
     local wrong = {}
 
     includes(tree.all({ "runtime", ".c" }, { "runtime", ".h" }), function(file, header, quoted)

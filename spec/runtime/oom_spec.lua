@@ -66,6 +66,23 @@ describe("running out of memory", function()
     end)
   end
 
+  -- Of OpenSSL every allocation by itself takes minutes, so a part of them.
+  for _, case in ipairs { { "crypto", 1, 23 }, { "crypto", -1, 29 }, { "lua", 2, 1 }, { "lua", -1, 3 } } do
+    local which, span, step = table.unpack(case)
+    it(("lets no certificate pass that is not to be trusted: %s, %d"):format(which, span), function()
+      local module = compile.module("spec/support/starve.c", "-lcrypto -Wl,-z,nodelete")
+
+      local out, err, status = netlua.shell(("%%s spec/support/starving.lua %s %s %d %d"):format(module,
+        which,
+        span, step), 55)
+
+      os.remove(module)
+      assert.equal("", err)
+      assert.equal(0, status)
+      assert.is_true(tonumber(out:match "runs (%d+)") > 300)
+    end)
+  end
+
   it("is not taken for a mistake in the script", function()
     if not program then return pending "the objects of this build are not there" end
     local wrong = scriptfile "net.sleep(0) error 'on purpose'"

@@ -247,7 +247,7 @@ describe("tls", function()
   it("tells a peer that speaks no TLS, closes or stalls in the handshake", function()
     local cases = {
       { 35, "plain HTTP", "HTTP/1.0 400 Bad Request\r\n\r\n" }, { 35, "SMTP", "220 mx ESMTP\r\n" },
-      { 35, "", "" }, { 35, "", "\27\1\2\3\4\5\6\7\8\9" }, { 35, "handshake failure", "\21\3\3\0\2\2\40" },
+      { 35, "", "" }, { 35, "", "\27\1\2\3\4\5\6\7\8\9" }, { 35, "handshake_failure", "\21\3\3\0\2\2\40" },
     }
     for _, case in ipairs(cases) do
       local server <close> = peer.each(function(s) s:recv(1000) s:write(case[3]) s:finish(1) end)

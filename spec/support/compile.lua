@@ -37,10 +37,10 @@ local function run(command)
   assert(status == 0, out .. err)
 end
 
----A module for `require`, from one C file. Returns the name of the file.
-function compile.module(source)
+---A module for `require`, from one C file and with more options for the linker. Returns the name of the file.
+function compile.module(source, options)
   local name = os.tmpname()
-  run(("cc -shared -fPIC %s -o %s %s"):format(flags { "ALL_CFLAGS" }, name, source))
+  run(("cc -shared %s -fPIC -o %s %s %s"):format(flags { "ALL_CFLAGS" }, name, source, options or ""))
   return name
 end
 

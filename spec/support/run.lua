@@ -10,10 +10,14 @@ if os.getenv "GC" == "stress" then collectgarbage("incremental", 1, 200, 12) end
 local USED = {
   "connect", "getaddrinfo", "map", "channel", "select", "hexdump", "ip", "mac", "tool",
   "port", "is_port_open", "interfaces", "route", "watch_links", "ping", "trace", "path_mtu", "diagnose",
+  "tls", "x509",
 }
 for _, name in ipairs(USED) do assert(net[name]) end
 require "net.stream"
 require "net.listeners"
+require "net.tlsstream"
+require "net.verification"
+require "net.ocsp"
 require "argparse"
 
 local words = {}

@@ -139,8 +139,9 @@ function running:listening(seconds)
 end
 
 ---Starts a shell command (use `exec`) in a new folder. `files` (name -> text) are written there first,
----`input` is its standard input. In command and files, @FOLDER@ and @PORT@ stand for the folder and a port.
----@param options {command: string, files: table?, input: string?, port: integer?}
+---`input` is its standard input, `seconds` the limit on its time. In command and files, @FOLDER@ and @PORT@
+---stand for the folder and a port.
+---@param options {command: string, files: table?, input: string?, port: integer?, seconds: integer?}
 function server.start(options)
   local folder = newfolder()
   local self = setmetatable({ folder = folder, port = options.port or server.port() }, running)
@@ -148,7 +149,7 @@ function server.start(options)
   for name, text in pairs(options.files or {}) do self:write(name, (text:gsub("@(%u+)@", words))) end
   self:write("command", (options.command:gsub("@(%u+)@", words)))
   self:write("input", options.input or "")
-  self.handle = assert(io.popen(SHELL:format(folder, LONGEST, folder), "w"))
+  self.handle = assert(io.popen(SHELL:format(folder, options.seconds or LONGEST, folder), "w"))
   return self
 end
 

@@ -75,7 +75,8 @@ starttls.dialogs = {
       .. "'http://etherx.jabber.org/streams'><stream:features><starttls xmlns='" .. XMPP
       .. "'><required/></starttls></stream:features>", read = header },
     { "<starttls xmlns='" .. XMPP .. "'/>", "<proceed xmlns='" .. XMPP .. "'/>", read = tag },
-    refusals = { "<failure xmlns='" .. XMPP .. "'/></stream:stream>", "<stream:error><policy-violation/>", "</stream:stream>" },
+    refusals = { "<failure xmlns='" .. XMPP .. "'/></stream:stream>",
+      "<stream:error><policy-violation/>", "</stream:stream>" },
     none = { 1, "<stream:stream from='x.test'><stream:features><bind/></stream:features>" },
   },
   postgres = {

@@ -24,6 +24,7 @@ local OTHERS = { true, false, function() end, {}, io.stdout }
 
 -- Bytes, in which NUL is one like the others; and formats, whose first letter counts, as for io.read.
 local BINARY = { data = true, bytes = true, delimiter = true, format = true, ["net.stream.read...."] = true,
+  ["net.tls.context.ocsp"] = true, label = true, context = true,
   message = true, sentence = true, target = true } -- the last are shown, escaped
 
 -- Without an end is fine there.
@@ -32,8 +33,9 @@ local ENDLESS = { ["net.pings.count"] = true }
 -- Numbers that are no seconds, and may be negative.
 local SIGNED = { ["net.x509.make.days"] = true, ["net.x509.make_crl.days"] = true }
 
--- Read only after a level and a number, which the sweep does not give; or it would print.
-local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true }
+-- Read only after a level and a number, which the sweep does not give; or it would print, or write files.
+local UNREAD = { ["net.handle.getsockopt...."] = true, ["net.tool.run...."] = true,
+  ["net.tls.context.keylog"] = true }
 
 -- A level may stand here, and what is wrong then is what follows it.
 local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockopt.option"] = true }
@@ -41,6 +43,7 @@ local LEVELS = { ["net.handle.setsockopt.option"] = true, ["net.handle.getsockop
 -- Function, else option field = what fields need beside them.
 local BESIDE = { address = { port = 9 }, ["net.tool.call"] = { run = type }, ["net.free_port"] = {},
   ["net.is_port_available"] = {}, ["net.port.owner"] = {},
+  ["net.stream.starttls"] = { host = "x" },
   ["net.x509.verify"] = { chain = "x" },
   ["net.x509.make_crl"] = { issuer = { certificate = "x", key = "x" } } }
 
@@ -212,6 +215,7 @@ local samples = {
   ["net.getservbyname.name"] = "http",
   ["net.getprotobyname.name"] = "tcp",
   ["net.every.seconds"] = 1,
+  ["net.stream.starttls.options"] = function() return { host = "x" } end,
   ["net.x509.certificate.issued.other"] = function() return net.x509.make() end,
   ["net.tls.negotiate.stream"] = busy,
   ["net.tls.negotiate.protocol"] = "smtp",

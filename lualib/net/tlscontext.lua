@@ -1,0 +1,159 @@
+-- net.tlscontext: contexts of TLS and what their options mean, for net.tls and net.tlsstream. No function
+-- here is public.
+
+local core = require "net.core.tlscontext"
+local session = require "net.core.tlssession"
+local core_error = require "net.core.error"
+local check = require "net.check"
+
+local contexts = {}
+
+---What many connections have in common: whom to trust, who we are, versions and ciphers. net.tls.context
+---makes them; the option tls of net.connect, net.listen and starttls takes one, alone or as its field
+---`context`.
+---@class net.tls.context
+local context = {}
+context.__index = context
+context.__name = "net.tls.context"
+
+local LONGEST_NAME = 255 -- bytes in one ALPN name
+local LARGEST_FILE = 16 * 1024 * 1024
+
+local contextfields = {
+  "ca", "cafile", "capath", "cert", "key", "password", "client_ca", "verify", "verify_time", "depth",
+  "partial_chain", "crl", "crl_all", "min", "max", "ciphers", "ciphersuites", "groups", "security_level",
+  "alpn", "session", "keylog", "ocsp", "psk",
+}
+local isfield = {}
+for _, name in ipairs(contextfields) do isfield[name] = true end
+
+-- These are handed over as they are.
+local plain = {
+  "cafile", "capath", "password", "verify_time", "depth", "partial_chain", "crl_all", "min", "max", "ciphers",
+  "ciphersuites", "groups", "security_level", "session",
+}
+
+-- Fields that are the content of a file.
+local contents = { "ca", "cert", "key", "client_ca", "crl" }
+
+local function fail(message, ...)
+  return nil, core_error.new("tls", "TLS_CONFIG", message:format(...))
+end
+
+local function bad(name, arg, field, want, value)
+  check.bad(name, arg, ("option %q: %s"):format(field, want), value)
+end
+
+-- The text of a file, or that text as it was given.
+local function content(field, value)
+  if value:find("-----BEGIN", 1, true) then return value end
+  local file, why, number = io.open(value, "rb")
+  if not file then
+    local err = core_error.errno("open", number)
+    err.message = why
+    return nil, err
+  end
+  local held <close> = file -- luacheck: ignore held
+  local text = file:read(LARGEST_FILE)
+  if not text or #text == LARGEST_FILE then return fail("option %q: %s cannot be read", field, value) end
+  return text
+end
+
+-- Names for ALPN as they stand on the wire.
+local function wirenames(name, arg, list)
+  local parts = {}
+  if type(list) ~= "table" or #list == 0 then bad(name, arg, "alpn", "list of names", list) end
+  for index, word in ipairs(list) do
+    local good = type(word) == "string" and #word >= 1 and #word <= LONGEST_NAME
+    if not good then bad(name, arg, ("alpn[%d]"):format(index), "string of 1 to 255 bytes", word) end
+    parts[index] = string.pack("s1", word)
+  end
+  return table.concat(parts)
+end
+
+local function sharedkeys(name, arg, keys)
+  local list = {}
+  if keys == nil then return nil end
+  if type(keys) ~= "table" then bad(name, arg, "psk", "table", keys) end
+  for identity, key in pairs(keys) do
+    local good = type(identity) == "string" and #identity >= 1 and #identity <= 128 and not identity:find "\0"
+      and type(key) == "string" and #key >= 1 and #key <= 256
+    if not good then
+      bad(name, arg, "psk", "identities of 1 to 128 bytes with keys of 1 to 256 bytes", "another")
+    end
+    list[#list + 1] = { identity, key }
+  end
+  return list
+end
+
+local function checkverify(name, arg, value)
+  if value == nil or type(value) == "boolean" or value == "optional" then return end
+  bad(name, arg, "verify", 'boolean or "optional"', value)
+end
+
+local function checkocsp(name, arg, value)
+  if value == nil or type(value) == "boolean" or type(value) == "string" then return end
+  bad(name, arg, "ocsp", 'boolean, "required" or a response in DER', value)
+end
+
+-- The table for the binding; nil, err where a file cannot be read.
+local function corefields(name, arg, options, serving)
+  local fields, err = {}, nil
+  for _, field in ipairs(plain) do fields[field] = options[field] end
+  for _, field in ipairs(contents) do
+    local value = options[field]
+    if value ~= nil and (type(value) ~= "string" or value:find "\0") then
+      bad(name, arg, field, "PEM text or path", value)
+    end
+    if value ~= nil then fields[field], err = content(field, value) end
+    if err then return nil, err end
+  end
+  if options.cert and not options.key then return fail 'option "cert" needs the option "key" beside it' end
+  if options.key and not options.cert then return fail 'option "key" needs the option "cert" beside it' end
+  if options.alpn ~= nil then fields.alpn = wirenames(name, arg, options.alpn) end
+  fields.psk = sharedkeys(name, arg, options.psk)
+  local staple = type(options.ocsp) == "string" and options.ocsp ~= "required"
+  if staple then fields.staple = options.ocsp end
+  if options.keylog == nil then fields.keylog = core.environment "SSLKEYLOGFILE" end
+  if options.keylog then fields.keylog = options.keylog end
+  local verifies = not serving or options.verify
+  local own = options.ca or options.cafile or options.capath or options.client_ca
+  fields.system = verifies and not own or nil
+  return fields
+end
+
+-- A context of options that are checked in the name of a function. serving: for a server only.
+function contexts.make(name, arg, options, serving)
+  checkverify(name, arg, options.verify)
+  checkocsp(name, arg, options.ocsp)
+  local fields, err = corefields(name, arg, options, serving)
+  if not fields then return nil, err end
+  local made
+  made, err = check.callat(name, arg, core.context, fields)
+  if not made then return nil, err end
+  local self = { core = made, options = options, sessions = session.cache(), psk = fields.psk ~= nil }
+  return setmetatable(self, context)
+end
+
+function context:__tostring()
+  return ("net.tls.context (%p)"):format(self)
+end
+
+-- Whether it is a context.
+function contexts.is(value)
+  return getmetatable(value) == context
+end
+
+local default
+
+-- What connections use whose options name nothing that needs a context of their own.
+function contexts.default()
+  local err
+  if not default then default, err = contexts.make("connect", 3, {}) end
+  return default, err
+end
+
+contexts.isfield, contexts.wirenames, contexts.fail = isfield, wirenames, fail
+contexts.checkverify, contexts.checkocsp = checkverify, checkocsp
+
+return contexts

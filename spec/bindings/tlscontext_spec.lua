@@ -1,0 +1,95 @@
+local core = require "net.core.tlscontext"
+local secure = require "secure"
+
+local function refused(options)
+  local made, err = core.context(options)
+  assert.is_nil(made)
+  assert.equal("TLS_CONFIG", err.code)
+  return err.message
+end
+
+describe("a context", function()
+  it("is made of nothing", function()
+    assert.is_userdata((core.context {}))
+  end)
+
+  it("takes certificate, key and authorities as PEM text", function()
+    local a = secure.authority()
+
+    assert(core.context { cert = a.chain, key = a.key, ca = a.capem, client_ca = a.capem })
+  end)
+
+  it("opens a key with its password only", function()
+    local a = secure.authority()
+    local leaf, key = net.x509.make { subject = "CN=x", names = { "x.test" },
+      issuer = { certificate = a.intermediate, key = a.intermediatekey }, key = a.key }
+    assert.is_nil(key and nil)
+    local locked = assert(net.x509.generate_key { password = "open sesame" })
+    local own = assert(net.x509.make { subject = "CN=y", names = { "y.test" }, key = locked,
+      password = "open sesame" })
+
+    assert(core.context { cert = own:pem(), key = locked, password = "open sesame" })
+    assert.matches('option "password" is missing', refused { cert = own:pem(), key = locked }, 1, true)
+    assert.matches("that password", refused { cert = own:pem(), key = locked, password = "x" }, 1, true)
+    assert.matches("belong", refused { cert = leaf:pem(), key = locked, password = "open sesame" }, 1, true)
+  end)
+
+  it("refuses what is no certificate, key or list, by the name of the option", function()
+    local a = secure.authority()
+    local broken = a.key:gsub("%w", "A", 40)
+    local damaged = a.chain:gsub("\n%w%w%w", "\n!!!", 1)
+
+    for _, option in ipairs { "ca", "cert", "client_ca", "crl", "key" } do
+      assert.matches(('option "%s"'):format(option), refused { [option] = "text" }, 1, true)
+    end
+    assert.matches("broken", refused { cert = a.chain, key = broken }, 1, true)
+    assert.matches('option "cert"', refused { cert = damaged, key = a.key }, 1, true)
+    assert.matches("there is no certificate in it", refused { ca = a.key }, 1, true)
+  end)
+
+  it("refuses files and settings that OpenSSL does not take", function()
+    assert.matches("/nonexistent", refused { cafile = "/nonexistent" }, 1, true)
+    assert.matches("ciphers", refused { ciphers = "NOTHING" }, 1, true)
+    assert.matches("ciphersuites", refused { ciphersuites = "NOTHING" }, 1, true)
+    assert.matches("groups", refused { groups = "P-1" }, 1, true)
+    assert.matches("older", refused { min = "TLSv1.3", max = "TLSv1.2" }, 1, true)
+    assert.equal("ENOENT", select(2, core.context { keylog = "/nonexistent/file" }).code)
+  end)
+
+  it("raises for fields it does not know and values of the wrong kind", function()
+    for text, options in pairs {
+      ['unknown option "cafil" (did you mean "cafile"?)'] = { cafil = "x" }, ['"depth"'] = { depth = 101 },
+      ['"min"'] = { min = "SSLv3" }, ['"security_level"'] = { security_level = 6 },
+      ['"session"'] = { session = 1 },
+      ['"cafile"'] = { cafile = "a\0b" }, ['"verify_time"'] = { verify_time = -1 },
+    } do
+      local ok, message = pcall(core.context, options)
+      assert.is_false(ok)
+      assert.matches(text, message, 1, true)
+    end
+  end)
+
+  it("stays until the collector takes it, whatever closes it", function()
+    local context = assert(core.context {})
+
+    assert.is_true(context:close())
+    assert(require("net.core.tlssession").prepare(context, {}))
+  end)
+end)
+
+describe("the trust of the system", function()
+  it("is a folder with an index, a file, or both", function()
+    local folder, file = core.systemtrust()
+
+    assert.is_true(folder == nil or folder:find "^/" == 1)
+    assert.is_true(file == nil or file:find "^/" == 1)
+  end)
+
+  it("may be empty: then nobody is trusted", function()
+    local netlua = require "netlua"
+    local out, err = netlua.shell("SSL_CERT_DIR=/nonexistent %s -e 'print(net.tls.context())'")
+
+    assert.equal("", err)
+    assert.matches("net.tls.context", out, 1, true)
+  end)
+end)

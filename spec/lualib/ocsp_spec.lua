@@ -1,0 +1,61 @@
+local programs = require "server"
+local secure = require "secure"
+local stapling = require "stapling"
+
+describe("a stapled response", function()
+  local needs = programs.needing(stapling.openssl, "the package openssl", it, pending)
+  local a = secure.authority()
+
+  local function respond(status, days)
+    return stapling.respond(a.leaf, a.intermediate, status, a.intermediate, a.intermediatekey, days)
+  end
+
+  local function connect(staple, ocsp)
+    local server <close> = secure.serve { ocsp = staple }
+    local s, err = secure.connect(server, { ocsp = ocsp })
+    if not s then return nil, err end
+    local held <close> = s -- luacheck: ignore held
+    return s:tls()
+  end
+
+  needs("is told where it was asked for", function()
+    local response = respond "V"
+
+    assert.equal("good", connect(response, true).ocsp.status)
+    assert.equal("good", connect(response, "required").ocsp.status)
+    assert.is_nil(connect(response).ocsp)
+  end)
+
+  needs("that says revoked ends the connection", function()
+    local response = respond "R"
+
+    for _, asked in ipairs { true, "required" } do
+      local info, err = connect(response, asked)
+      assert.is_nil(info)
+      assert.equal("TLS_VERIFY", err.code)
+      assert.equal("revoked", err.reason)
+      assert.equal("keyCompromise", err.ocsp.reason)
+      assert.matches("revoked", err.message, 1, true)
+    end
+    assert.is_table(connect(response))
+  end)
+
+  needs("that cannot be believed is no answer, and not enough where one is required", function()
+    for _, response in ipairs { respond "E", "garbage" } do
+      assert.is_true(connect(response, true).verified)
+      local info, err = connect(response, "required")
+      assert.is_nil(info)
+      assert.equal("TLS_VERIFY", err.code)
+      assert.equal("ocsp", err.reason)
+    end
+  end)
+
+  it("that does not come is no failure, unless one is required", function()
+    assert.equal("none", connect(nil, true).ocsp.status)
+    local info, err = connect(nil, "required")
+
+    assert.is_nil(info)
+    assert.equal("ocsp", err.reason)
+    assert.matches("gave no OCSP response", err.message, 1, true)
+  end)
+end)

@@ -1,0 +1,70 @@
+local connected = require "connected"
+local secure = require "secure"
+
+describe("a context of net.tls", function()
+  it("reads files, whose paths stand where their text may", function()
+    local a = secure.authority()
+    local names = {}
+    for index, text in ipairs { a.chain, a.key, a.capem } do
+      names[index] = os.tmpname()
+      local file <close> = assert(io.open(names[index], "w"))
+      file:write(text)
+    end
+    local held <close>, left, right = connected.pair() -- luacheck: ignore held
+
+    local context = assert(net.tls.context { cert = names[1], key = names[2], ca = names[3],
+      cafile = names[3] })
+    local task = net.spawn(right.starttls, right, { context = context, server = true }, 5)
+
+    assert(left:starttls({ context = context, host = a.host }, 5))
+    assert(task:join(5))
+    for _, name in ipairs(names) do os.remove(name) end
+  end)
+
+  it("names the file that is not there, and what cannot be read", function()
+    local _, err = net.tls.context { cert = "/nonexistent/cert", key = "x" }
+    local _, folder = net.tls.context { ca = "/" }
+
+    assert.equal("ENOENT", err.code)
+    assert.matches("/nonexistent/cert", err.message, 1, true)
+    assert.equal("TLS_CONFIG", folder.code)
+  end)
+
+  it("raises for what it does not know", function()
+    for text, options in pairs {
+      ['unknown option "hots"'] = { hots = "x" }, ['option "alpn"'] = { alpn = "h2" },
+      ['option "alpn[1]"'] = { alpn = { "" } }, ['option "psk"'] = { psk = { [""] = "x" } },
+      ['option "verify"'] = { verify = "yes" }, ['option "ocsp"'] = { ocsp = 1 },
+      ['option "cert"'] = { cert = 1 }, ['option "crl_all"'] = { crl_all = 1 },
+    } do
+      local ok, message = pcall(net.tls.context, options)
+      assert.is_false(ok)
+      assert.matches(text, message, 1, true)
+      assert.matches("bad argument #1 to 'context'", message, 1, true)
+    end
+  end)
+
+  it("does not change the table it is made of", function()
+    local options = { alpn = { "h2" } }
+    net.tls.context(options)
+
+    assert.same({ alpn = { "h2" } }, options)
+  end)
+
+  it("never shows a key or a password in what it refuses", function()
+    local a = secure.authority()
+    local secret = "correct horse battery staple"
+    local locked = assert(net.x509.generate_key { password = secret })
+    for _, options in ipairs {
+      { cert = a.chain, key = locked, password = secret },
+      { cert = a.chain, key = locked, password = secret .. "x" },
+      { cert = a.chain, key = a.key:sub(1, 100) }, { psk = { x = secret:rep(20) } },
+    } do
+      local ok, made, err = pcall(net.tls.context, options)
+      local text = ok and tostring(err) or made
+      assert.is_nil(ok and made or nil)
+      assert.is_nil(text:find(secret, 1, true))
+      assert.is_nil(text:find(a.key:sub(40, 60), 1, true))
+    end
+  end)
+end)

@@ -1,0 +1,42 @@
+local hint = require "net.tlshint"
+local newerror = require "net.core.error".new
+
+local function complete(fields)
+  local err = newerror("handshake", "TLS_HANDSHAKE", fields.message)
+  for name, value in pairs(fields) do err[name] = value end
+  return hint.complete(err)
+end
+
+describe("the error of a handshake", function()
+  it("names what the peer spoke instead", function()
+    for received, word in pairs {
+      ["HTTP/1.1 400 Bad"] = "plain HTTP", ["<html>"] = "plain HTTP", ["220-mail"] = "SMTP or FTP",
+      ["* OK IMAP"] = "IMAP", ["+OK POP"] = "POP3", ["SSH-2.0-x"] = "SSH", ["GET / HTTP/1.1"] = "plain HTTP",
+      ["RFB 003.008"] = "VNC",
+    } do
+      local err = complete { received = received, message = "wrong version number" }
+
+      assert.equal(("the peer speaks %s here, not TLS"):format(word), err.message)
+      assert.matches(word, err:explain(), 1, true)
+    end
+  end)
+
+  it("says so where the peer spoke nothing that is known", function()
+    local err = complete { received = "\1\2\3\4", message = "wrong version number" }
+
+    assert.equal("the peer does not speak TLS here", err.message)
+  end)
+
+  it("takes no TLS record for something else", function()
+    local err = complete { received = "\22\3\3\0\1", message = "bad extension" }
+
+    assert.equal("bad extension", err.message)
+  end)
+
+  it("has what to do about an alert and about reasons of this side", function()
+    local required = complete { alert = "certificate_required" }
+    assert.matches("certificate of this client", required:explain(), 1, true)
+    assert.matches("min", complete({ message = "unsupported protocol" }):explain(), 1, true)
+    assert.is_true(#complete({ alert = "unheard of" }):explain() > 20)
+  end)
+end)
