@@ -207,6 +207,16 @@ static ssize_t writesome (tls *t, const void *data, size_t len) {
   return result == 1 ? (ssize_t)n : failed(t, result);
 }
 
+/* All of it, in as many records as it takes: the peer may have asked for small ones, RFC 6066, section 4. */
+static bool writeall (tls *t, const char *data, size_t len) {
+  for (size_t done = 0; done < len;) {
+    ssize_t n = writesome(t, data + done, len - done);
+    if (n < 0) return false;
+    done += (size_t)n;
+  }
+  return true;
+}
+
 /* The next bytes for a record: from where they are, if one string has enough of them. */
 static size_t gather (struct iovec *v, int n, int *at, size_t *offset, char *record, const char **data) {
   size_t len = 0;
@@ -241,9 +251,8 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
   if (tls_flush(l, s) < 0) return -1;
   for (int at = 0; at < n && t->out.head == t->out.tail;) {
     size_t len = gather(v, n, &at, &offset, record, &data);
-    ssize_t sent = len > 0 ? writesome(t, data, len) : 0;
-    if (sent < 0) return -1;
-    total += (size_t)sent;
+    if (!writeall(t, data, len)) return -1;
+    total += len;
   }
   return (ssize_t)total;
 }
