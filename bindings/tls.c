@@ -365,10 +365,11 @@ static long notended (const tls *t, const X509 *leaf) {
   return X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0 ? X509_V_OK : X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
-/* Without a certificate: both have the same key, or a server left it to the client whether it shows one. */
+/* Without a certificate: both have the same key. With TLS 1.3 that looks like a session that is resumed, which
+ * is why contexts with keys resume none. */
 static bool keyshared (const tls *t) {
   const SSL_CIPHER *cipher = SSL_get_current_cipher(t->base.ssl);
-  if (!t->psk || cipher == NULL) return false;
+  if (!t->psk || cipher == NULL || SSL_get0_peer_certificate(t->base.ssl) != NULL) return false;
   if (SSL_version(t->base.ssl) >= TLS1_3_VERSION) return SSL_session_reused(t->base.ssl) == 1;
   return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
 }

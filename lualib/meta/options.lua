@@ -61,7 +61,8 @@
 ---@field host? string name or address that the certificate has to be for; a name is sent as SNI. The host
 --- that is connected to, if absent; starttls and unix paths have none
 ---@field verify? boolean false: any certificate will do, so that anybody may answer; of the context if absent
----@field ocsp? boolean|"required" asks for a stapled OCSP response; of the context if absent
+---@field ocsp? boolean|"required" asks for a stapled OCSP response, with a full handshake each time; of the
+--- context if absent
 ---@field alpn? string[] application protocols to offer; of the context if absent
 ---@field dane? net.tls.tlsa[] records of a validated answer: the certificate has to match one of them;
 --- with usage 2 or 3 no authority need be trusted

@@ -8,7 +8,7 @@ local ocsp = {}
 ---What a stapled OCSP response says of the server's certificate.
 ---@class net.ocsp.report
 ---@field status "good"|"revoked"|"unknown"|"invalid"|"none" "invalid": there is one that cannot be
---- believed, see `problem`; "none": there is none, as in every resumed session
+--- believed, see `problem`; "none": there is none
 ---@field problem? string why it cannot be believed
 ---@field reason? string why the certificate was revoked, as RFC 5280 names it: "keyCompromise"
 ---@field revoked_at? integer seconds since 1970

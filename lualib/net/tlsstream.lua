@@ -117,7 +117,7 @@ local function clientplan(name, arg, options, host)
     ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
     alpn = options.alpn ~= nil and contexts.wirenames(name, arg, options.alpn) or nil,
     dane = options.dane and wire(options.dane), time = context.options.verify_time,
-    resumes = context.options.session ~= false and not options.dane,
+    resumes = context.options.session ~= false and not options.dane and not context.psk and not ocsp,
   }
 end
 

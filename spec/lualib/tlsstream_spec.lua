@@ -635,6 +635,27 @@ describe("starttls", function()
 end)
 
 describe("keys that both sides know", function()
+  it("are not had by whoever came without one and resumes", function()
+    for _, verify in ipairs { false, "optional" } do
+      local seen
+      local server <close> = secure.serve({ psk = { me = "0123456789abcdef" }, verify = verify,
+        client_ca = secure.authority().capem }, function(client)
+        seen = client:tls()
+        client:write "x\n"
+        client:read()
+      end)
+      local context = assert(net.tls.context { ca = secure.authority().capem })
+      for _ = 1, 3 do
+        local s <close> = assert(net.connect(server.host, server.port,
+          { tls = { context = context, host = "server.test" }, timeout = 5 }))
+        assert.equal("x", s:read())
+
+        assert.is_false(seen.psk)
+        assert.is_false(seen.verified)
+      end
+    end
+  end)
+
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
     it("stand for certificates with " .. version, function()
       local function options(server, key)
