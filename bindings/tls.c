@@ -418,7 +418,7 @@ static int onsession (SSL *ssl, SSL_SESSION *session) {
 /* The handshake is done and all of it has left. */
 static int establish (lua_State *L, nl_stream *s, tls *t) {
   if (t->lost != 0 && !t->base.server) return nl_errno(L, "handshake", t->lost);
-  if (t->lost != 0) s->pending = t->lost; /* the client has gone, perhaps after it said something */
+  s->pending = t->lost; /* the client may have gone, perhaps after it said something */
   if (!judge(t)) return untrusted(L, t, "handshake");
   t->base.shared = keyshared(t);
   t->base.established = true;
@@ -532,6 +532,8 @@ static void drop_tls (void *t) {
 
 static int unready (lua_State *L, const nl_stream *s) {
   if (!s->handle.base.open) return nl_closed(L, "handshake");
+  const tls *below = tlsof(s);
+  if (below != NULL && !below->base.established) return nl_fail(L, "handshake", "BUSY", NULL);
   if (s->handle.side[NL_READ].owner != NULL || s->handle.side[NL_WRITE].owner != NULL) {
     return nl_fail(L, "handshake", "BUSY", NULL);
   }

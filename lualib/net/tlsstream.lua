@@ -226,9 +226,16 @@ local function serverplan(name, arg, options)
   choose, err = chooser(name, arg, options.servername)
   if err then return nil, err end
   return {
-    context = context, choose = choose, mode = modeof(context, options.verify), failed = options.failed,
-    timeout = options.handshake_timeout or HANDSHAKE,
+    context = context, choose = choose, verify = options.verify, mode = modeof(context, options.verify),
+    failed = options.failed, timeout = options.handshake_timeout or HANDSHAKE,
   }
+end
+
+-- What a context for a name does not say of certificates of clients is as for the others.
+local function namedmode(context, plan)
+  local verify = context.options.verify
+  if verify == nil and not context.options.client_ca then verify = plan.verify end
+  return modeof(context, verify)
 end
 
 -- The context for the name that the client asks for, where it is another one.
@@ -241,19 +248,26 @@ local function choose(s, plan, asked)
   if not contexts.is(context) then
     error(("servername gave %s, not a net.tls.context"):format(type(context)), 0)
   end
-  return session.choose(s, context.core, { verify = modeof(context) })
+  greeting.policy(s).context = context -- the function may have made it for this client alone
+  return session.choose(s, context.core, { verify = namedmode(context, plan) })
 end
 
-local function accept(s, plan, deadline, timeout)
-  local left = math.max(deadline - task.now(), 0)
+-- Until `limit`, or for good until `deadline`. A choice that was interrupted is made anew: the handshake must
+-- not go on with a context that was not chosen.
+local function accept(s, plan, deadline, limit)
+  local state = greeting.policy(s)
   while true do
-    local ok, err = core.handshake(s, math.min(left, timeout or left))
-    if ok then return true end
-    local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= deadline)
-    if ok == nil then return nil, explained(s, err), final end
-    ok, err = choose(s, plan, err)
+    if state.asked == nil then
+      local ok, err = core.handshake(s, math.max(math.min(deadline, limit) - task.now(), 0))
+      if ok then return true end
+      local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= deadline)
+      local time = (state.context or plan.context).options.verify_time
+      if ok == nil then return nil, explained(s, err, nil, time), final end
+      state.asked = err or false
+    end
+    local ok, err = choose(s, plan, state.asked or nil)
     if not ok then return nil, err, true end
-    left = math.max(deadline - task.now(), 0)
+    state.asked = nil
   end
 end
 
@@ -265,7 +279,7 @@ end
 
 -- One task does it; others that come meanwhile wait for the end of it.
 local function greet(s, timeout)
-  local state = greeting.policy(s)
+  local state, limit = greeting.policy(s), task.now() + (timeout or math.huge)
   if state.plan == nil then
     state = { plan = state, deadline = task.now() + state.timeout }
     greeting.policy(s, state)
@@ -273,18 +287,21 @@ local function greet(s, timeout)
     if not ok then state.failure = err end
   end
   while state.turn do
-    local ok, err = state.turn:wait(timeout)
+    if state.task == task.current() then -- a servername function that reads from its own client
+      return nil, newerror("handshake", "BUSY", "the handshake has to end before")
+    end
+    local ok, err = state.turn:wait(timeout and math.max(limit - task.now(), 0))
     if not ok then return nil, err end
   end
   if state.failure then return nil, state.failure end
   if not greeting.due(s) then return true end
   local turn = require("net.sync").event()
-  state.turn = turn
+  state.turn, state.task = turn, task.current()
   local done <close> = setmetatable({}, { __close = function() -- luacheck: ignore done
-    state.turn = nil
+    state.turn, state.task = nil, nil
     turn:set()
   end })
-  local ok, err, final = accept(s, state.plan, state.deadline, timeout)
+  local ok, err, final = accept(s, state.plan, state.deadline, limit)
   if final then state.failure = err end
   return ok, err
 end
@@ -366,7 +383,7 @@ function stream:starttls(options, timeout)
     if not begun then return nil, why end
     local deadline = task.now() + (timeout or plan.timeout)
     greeting.policy(self, { plan = plan, deadline = deadline })
-    return accept(self, plan, deadline)
+    return accept(self, plan, deadline, deadline)
   end)
   if not ok then return nil, err end
   return self
