@@ -41,7 +41,6 @@ typedef struct tls {
   unsigned char nbeginning;
   unsigned char failure; /* enum failure */
   bool psk;              /* a key that both know may stand for a certificate */
-  bool timed;            /* it is judged for another time than now */
   bool dry;              /* the layer below has no more, for this call */
   bool more;             /* read took more than it gave */
   bool belowended;       /* the end of the layer below */
@@ -197,7 +196,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
 }
 
 static bool tls_holds (nl_layer *l) {
-  return ((tls *)l)->more;
+  return ((tls *)l)->more || (l->below->class->holds != NULL && l->below->class->holds(l->below));
 }
 
 static ssize_t writesome (tls *t, const void *data, size_t len) {
@@ -349,19 +348,22 @@ static bool pinned (const tls *t) {
 }
 
 /* Whether the certificate is for whom it has to be, asked anew: OpenSSL takes an empty list of names, which
- * it is left with when memory runs out, for no wish. */
+ * it is left with when memory runs out, for no wish; and ".test" for a wish for any name below that. */
 static long namefits (const tls *t, X509 *leaf) {
   if (t->addresslen > 0) {
     return X509_check_ip(leaf, t->address, t->addresslen, 0) == 1 ? X509_V_OK
                                                                   : X509_V_ERR_IP_ADDRESS_MISMATCH;
   }
-  int fits = X509_check_host(leaf, t->base.host, strlen(t->base.host), NAMEFLAGS, NULL);
+  bool name = t->base.host[0] != '\0' && t->base.host[0] != '.';
+  int fits = name ? X509_check_host(leaf, t->base.host, strlen(t->base.host), NAMEFLAGS, NULL) : 0;
   return fits == 1 ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH;
 }
 
 /* A session that is resumed was judged when it was made; its certificate may have ended since. */
 static long notended (const tls *t, const X509 *leaf) {
-  if (t->timed || pinned(t)) return X509_V_OK;
+  unsigned long flags = X509_VERIFY_PARAM_get_flags(SSL_get0_param(t->base.ssl));
+  bool othertime = flags & X509_V_FLAG_USE_CHECK_TIME;
+  if (othertime || pinned(t)) return X509_V_OK;
   return X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0 ? X509_V_OK : X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
@@ -475,7 +477,7 @@ NL_WAITS(stream, handshake, &nl_stream_class, NL_NOSIDE, 2)
 
 /* ---- beginning */
 
-static const char *const beginoptions[] = {"host", "cache", "key", "timed", "psk", NULL};
+static const char *const beginoptions[] = {"host", "cache", "key", "psk", NULL};
 
 /* OpenSSL reads and writes through a BIO of our own. */
 static bool join (tls *t) {
@@ -521,7 +523,6 @@ static bool setcache (lua_State *L, tls *t, int arg) {
 
 static bool begin (lua_State *L, tls *t, int arg) {
   const char *host = nl_fieldtext(L, arg, "host");
-  t->timed = nl_fieldbool(L, arg, "timed", false);
   t->psk = nl_fieldbool(L, arg, "psk", false);
   return sethost(t, host) && setcache(L, t, arg) && join(t);
 }

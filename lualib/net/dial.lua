@@ -354,7 +354,13 @@ function dial.listen(host, port, options)
   local s
   s, err = listen(host, port, options)
   if not s then return nil, err end
-  for _, one in ipairs(s.list or { s }) do require("net.core.greeting").policy(one, plan) end
+  for _, one in ipairs(s.list or { s }) do
+    if one:getsockopt "SO_TYPE" ~= 1 then -- SOCK_STREAM
+      s:close()
+      check.bad("listen", 3, 'option "tls": streams, not sockets of type', options.type)
+    end
+    require("net.core.greeting").policy(one, plan)
+  end
   return s
 end
 

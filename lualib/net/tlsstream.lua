@@ -9,6 +9,7 @@ local newerror = require "net.core.error".new
 local check = require "net.check"
 local contexts = require "net.tlscontext"
 local hint = require "net.tlshint"
+local escape = require("net.text").escape
 
 ---@class net.stream
 local stream = {}
@@ -106,7 +107,10 @@ local function clientplan(name, arg, options, host)
   end
   host = hostname(name, arg, options.host) or host
   if host and host:find "[\x80-\xff]" then
-    return contexts.fail('"%s": international names in their form "xn--..."', host)
+    return contexts.fail('"%s": international names in their form "xn--..."', escape(host))
+  end
+  if host and (host == "" or host:find "^%." or host:find "^unix:") then
+    return contexts.fail('"%s" is no name or address that a certificate can be for', escape(host))
   end
   if not host and (verify or options.dane) then
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
@@ -134,11 +138,11 @@ end
 
 -- ---- clients
 
--- Sessions are kept apart by all that trust depends on.
+-- Sessions are kept apart by all that trust depends on. One that is resumed brings no OCSP response and no
+-- certificate to hold against records.
 local function sessionkey(plan, port)
   if not plan.resumes then return nil end
-  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "",
-    tostring(plan.ocsp) }, "\n")
+  return ("%q %q %s %q"):format(plan.host or "", tostring(port or ""), plan.verify, plan.alpn or "")
 end
 
 local function begin(s, plan, port)
@@ -150,8 +154,7 @@ local function begin(s, plan, port)
   })
   if not prepared then return nil, err end
   return core.begin(s, prepared, {
-    host = plan.host, cache = key and context.sessions, key = key, timed = plan.time ~= nil,
-    psk = context.psk,
+    host = plan.host, cache = key and context.sessions, key = key, psk = context.psk,
   })
 end
 
@@ -243,7 +246,7 @@ local function choose(s, plan, asked)
   local context = asked and plan.choose and plan.choose(asked:lower(), s)
   if context == nil then return true end
   if context == false then
-    return nil, newerror("handshake", "TLS_HANDSHAKE", ("no certificate for %q"):format(asked))
+    return nil, newerror("handshake", "TLS_HANDSHAKE", ('no certificate for "%s"'):format(escape(asked)))
   end
   if not contexts.is(context) then
     error(("servername gave %s, not a net.tls.context"):format(type(context)), 0)
