@@ -29,6 +29,10 @@ static void drop_store (void *s) {
   X509_STORE_free(s);
 }
 
+static void drop_list (void *list) {
+  sk_X509_free(list);
+}
+
 static void drop_id (void *id) {
   OCSP_CERTID_free(id);
 }
@@ -63,16 +67,19 @@ static int status (lua_State *L, const char *word, const char *problem) {
   return 1;
 }
 
-/* Signed by the authority itself or by whom it named for that, RFC 6960, section 4.2.2.2. */
+/* Signed by the authority itself or by whom it named for that, RFC 6960, section 4.2.2.2. The authority's own
+ * certificate need not come with the response. */
 static bool genuine (lua_State *L, OCSP_BASICRESP *basic, X509 *issuer, lua_Integer when) {
-  nl_guard *g = nl_newguard(L, drop_store);
+  nl_guard *g = nl_newguard(L, drop_store), *list = nl_newguard(L, drop_list);
   X509_STORE *store = g->ptr = X509_STORE_new();
+  STACK_OF(X509) *signers = list->ptr = sk_X509_new_null();
+  if (signers == NULL || sk_X509_push(signers, issuer) != 1) return false;
   if (store == NULL || X509_STORE_add_cert(store, issuer) != 1 ||
       X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1) {
     return false;
   }
   if (when >= 0) X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), (time_t)when);
-  return OCSP_basic_verify(basic, NULL, store, 0) == 1;
+  return OCSP_basic_verify(basic, signers, store, 0) == 1;
 }
 
 /* The answer about that certificate, or NULL. An answer names it by a hash of its own choice. */

@@ -43,7 +43,6 @@ typedef struct tls {
   unsigned char nbeginning;
   unsigned char failure; /* enum failure */
   bool psk;              /* a key that both know may stand for a certificate */
-  bool timed;            /* it is judged for another time than now */
   bool dry;              /* the layer below has no more, for this call */
   bool more;             /* read took more than it gave */
   bool belowended;       /* the end of the layer below */
@@ -144,16 +143,11 @@ static int bio_read (BIO *b, char *to, int room) {
 }
 
 static long bio_ctrl (BIO *b, int command, long number, void *ptr) {
-  tls *t = BIO_get_data(b);
+  const tls *t = BIO_get_data(b);
   (void)number;
   (void)ptr;
   if (command == BIO_CTRL_EOF) return t->belowended;
   return command == BIO_CTRL_FLUSH;
-}
-
-static int bio_create (BIO *b) {
-  BIO_set_init(b, 1);
-  return 1;
 }
 
 /* ---- how OpenSSL answers */
@@ -227,7 +221,7 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
 }
 
 static bool tls_holds (nl_layer *l) {
-  return ((tls *)l)->more;
+  return ((tls *)l)->more || (l->below->class->holds != NULL && l->below->class->holds(l->below));
 }
 
 static ssize_t writesome (tls *t, const void *data, size_t len) {
@@ -238,6 +232,15 @@ static ssize_t writesome (tls *t, const void *data, size_t len) {
   return result == 1 ? (ssize_t)n : failed(t, result);
 }
 
+/* All of it, in as many records as it takes: the peer may have asked for small ones, RFC 6066, section 4. */
+static bool writeall (tls *t, const char *data, size_t len) {
+  ssize_t n = 0;
+  for (size_t done = 0; done < len && n >= 0; done += n > 0 ? (size_t)n : 0) {
+    n = writesome(t, data + done, len - done);
+  }
+  return n >= 0;
+}
+
 /* The next bytes for a record: from where they are, if one string has enough of them. */
 static size_t gather (struct iovec *v, int n, int *at, size_t *offset, char *record, const char **data) {
   size_t len = 0;
@@ -245,8 +248,8 @@ static size_t gather (struct iovec *v, int n, int *at, size_t *offset, char *rec
   if (v[*at].iov_len - *offset >= RECORD || *at == n - 1) {
     size_t left = v[*at].iov_len - *offset;
     len = left < RECORD ? left : RECORD;
-    *offset += len;
-    if (len == left) *offset = 0, (*at)++;
+    *offset = len < left ? *offset + len : 0;
+    *at += len == left;
     return len;
   }
   *data = record;
@@ -272,10 +275,8 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
   if (tls_flush(l, s) < 0) return -1;
   for (int at = 0; at < n && t->out.head == t->out.tail;) {
     size_t len = gather(v, n, &at, &offset, record, &data);
-    ssize_t sent = len > 0 ? writesome(t, data, len) : 0;
-    if (sent < 0) return total > 0 ? (ssize_t)total : -1; /* the next call says it */
-    total += (size_t)sent;
-    if ((size_t)sent < len) break; /* the peer takes smaller records, RFC 6066, section 4 */
+    if (!writeall(t, data, len)) return total > 0 ? (ssize_t)total : -1; /* the next call says it */
+    total += len;
   }
   return (ssize_t)total;
 }
@@ -371,26 +372,30 @@ static bool pinned (const tls *t) {
 }
 
 /* Whether the certificate is for whom it has to be, asked anew: OpenSSL takes an empty list of names, which
- * it is left with when memory runs out, for no wish. */
+ * it is left with when memory runs out, for no wish; and ".test" for a wish for any name below that. */
 static long namefits (const tls *t, X509 *leaf) {
   if (t->addresslen > 0) {
     return X509_check_ip(leaf, t->address, t->addresslen, 0) == 1 ? X509_V_OK
                                                                   : X509_V_ERR_IP_ADDRESS_MISMATCH;
   }
-  int fits = X509_check_host(leaf, t->base.host, strlen(t->base.host), NAMEFLAGS, NULL);
+  bool name = t->base.host[0] != '\0' && t->base.host[0] != '.';
+  int fits = name ? X509_check_host(leaf, t->base.host, strlen(t->base.host), NAMEFLAGS, NULL) : 0;
   return fits == 1 ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH;
 }
 
 /* A session that is resumed was judged when it was made; its certificate may have ended since. */
 static long notended (const tls *t, const X509 *leaf) {
-  if (t->timed || pinned(t)) return X509_V_OK;
+  unsigned long flags = X509_VERIFY_PARAM_get_flags(SSL_get0_param(t->base.ssl));
+  bool othertime = flags & X509_V_FLAG_USE_CHECK_TIME;
+  if (othertime || pinned(t)) return X509_V_OK;
   return X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0 ? X509_V_OK : X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
-/* Without a certificate: both have the same key, or a server left it to the client whether it shows one. */
+/* Without a certificate: both have the same key. With TLS 1.3 that looks like a session that is resumed,
+ * which is why contexts with keys resume none. */
 static bool keyshared (const tls *t) {
   const SSL_CIPHER *cipher = SSL_get_current_cipher(t->base.ssl);
-  if (!t->psk || cipher == NULL) return false;
+  if (!t->psk || cipher == NULL || SSL_get0_peer_certificate(t->base.ssl) != NULL) return false;
   if (SSL_version(t->base.ssl) >= TLS1_3_VERSION) return SSL_session_reused(t->base.ssl) == 1;
   return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
 }
@@ -408,10 +413,8 @@ static bool judge (tls *t) {
   if (!t->base.verify) return true;
   X509 *leaf = SSL_get0_peer_certificate(t->base.ssl);
   bool optional = t->base.server && !(SSL_get_verify_mode(t->base.ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
-  if (leaf == NULL && (optional || keyshared(t))) {
-    t->base.verified = keyshared(t);
-    return true;
-  }
+  t->base.verified = keyshared(t);
+  if (leaf == NULL && (optional || t->base.verified)) return true;
   long result = leaf != NULL ? verdict(t, leaf) : X509_V_ERR_UNSPECIFIED;
   if (result == X509_V_OK) return t->base.verified = true;
   STACK_OF(X509) *sent = SSL_get_peer_cert_chain(t->base.ssl);
@@ -439,7 +442,7 @@ static int onsession (SSL *ssl, SSL_SESSION *session) {
 /* The handshake is done and all of it has left. */
 static int establish (lua_State *L, nl_stream *s, tls *t) {
   if (t->lost != 0 && !t->base.server) return nl_errno(L, "handshake", t->lost);
-  if (t->lost != 0) s->pending = t->lost; /* the client has gone, perhaps after it said something */
+  s->pending = t->lost; /* the client may have gone, perhaps after it said something */
   if (!judge(t)) return untrusted(L, t, "handshake");
   t->base.shared = keyshared(t);
   t->base.established = true;
@@ -497,15 +500,14 @@ NL_WAITS(stream, handshake, &nl_stream_class, NL_NOSIDE, 2)
 
 /* ---- beginning */
 
-static const char *const beginoptions[] = {"host", "cache", "key", "timed", "psk", NULL};
+static const char *const beginoptions[] = {"host", "cache", "key", "psk", NULL};
 
 /* OpenSSL reads and writes through a BIO of our own. */
 static bool join (tls *t) {
   SSL *ssl = t->base.ssl;
   t->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "netlua stream");
   if (t->method == NULL || BIO_meth_set_write(t->method, bio_write) != 1 ||
-      BIO_meth_set_read(t->method, bio_read) != 1 || BIO_meth_set_ctrl(t->method, bio_ctrl) != 1 ||
-      BIO_meth_set_create(t->method, bio_create) != 1) {
+      BIO_meth_set_read(t->method, bio_read) != 1 || BIO_meth_set_ctrl(t->method, bio_ctrl) != 1) {
     return false;
   }
   BIO *bio = BIO_new(t->method);
@@ -543,18 +545,15 @@ static bool setcache (lua_State *L, tls *t, int arg) {
 
 static bool begin (lua_State *L, tls *t, int arg) {
   const char *host = nl_fieldtext(L, arg, "host");
-  t->timed = nl_fieldbool(L, arg, "timed", false);
   t->psk = nl_fieldbool(L, arg, "psk", false);
   return sethost(t, host) && setcache(L, t, arg) && join(t);
 }
 
 static int unready (lua_State *L, const nl_stream *s) {
   if (!s->handle.base.open) return nl_closed(L, "handshake");
-  if (waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
   const tls *t = tlsof(s);
-  if (t != NULL && !t->base.established) {
-    return nl_fail(L, "handshake", "BUSY", "another handshake on this stream is not done");
-  }
+  bool handshaking = t != NULL && !t->base.established;
+  if (handshaking || waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
   if (s->in.tail == s->in.head) return 0;
   return nl_fail(L, "handshake", "TLS_PLAINTEXT", "%zu bytes came unprotected and were not read",
                  s->in.tail - s->in.head);
@@ -581,7 +580,6 @@ static int tls_begin (lua_State *L) {
   t->main = lua_tothread(L, -2);
   t->base.server = SSL_is_server(t->base.ssl) == 1;
   t->base.verify = SSL_get_verify_mode(t->base.ssl) != SSL_VERIFY_NONE;
-  ERR_clear_error();
   if (!begin(L, t, 3)) return nl_errno(L, "handshake", ENOMEM);
   g->ptr = NULL;
   nl_setlayer(L, s, &t->base.layer);

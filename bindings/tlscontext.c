@@ -439,10 +439,12 @@ static int setkeylog (const maker *m) {
   return 0;
 }
 
-/* Tickets are those of this context; a session that another context made for another name is none of it. */
+/* Tickets are those of this context; a session that another context made for another name is none of it.
+ * With TLS 1.3 a session and a key that both know cannot be told apart once they were accepted: where there
+ * are keys there are no sessions, or whoever came without one would have it the next time. */
 static int setsessions (const maker *m) {
   unsigned char id[16];
-  bool kept = nl_fieldbool(m->L, 1, "session", true);
+  bool kept = nl_fieldbool(m->L, 1, "session", true) && m->settings->keys == NULL;
   (void)SSL_CTX_set_session_cache_mode(m->context, kept ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
                                                         : SSL_SESS_CACHE_OFF);
   if (!kept) (void)SSL_CTX_set_options(m->context, SSL_OP_NO_TICKET);

@@ -45,7 +45,7 @@ static int timedout (lua_State *L, const nl_wait *w) {
 static double nearest (nl_runtime *rt, const nl_wait *w, double timeout) {
   if (sided(w)) timeout = fmin(timeout, handle(w)->timeout);
   double deadline = timeout == NL_FOREVER ? timeout : nl_now() + timeout;
-  return fmin(deadline, nl_deadline(rt));
+  return fmin(fmin(deadline, w->until), nl_deadline(rt));
 }
 
 static int attempt (lua_State *L, nl_wait *w) {
@@ -230,15 +230,18 @@ static int greeted (lua_State *L, int status, lua_KContext ctx) {
   const nl_call *call = (const nl_call *)ctx;
   (void)status;
   if (!lua_toboolean(L, -2)) return 2;
-  lua_pop(L, 2);
+  double until = lua_tonumber(L, -3);
+  lua_pop(L, 3);
   nl_wait w = {.call = call, .self = lua_touserdata(L, 1), .top = lua_gettop(L), .side = call->side};
+  w.until = until;
   return go(L, &w);
 }
 
 static int greet (lua_State *L, const nl_wait *w) {
   double timeout = w->call->timeout != 0 ? nl_opttimeout(L, w->call->timeout) : NL_FOREVER;
   timeout = fmin(timeout, handle(w)->timeout);
-  luaL_checkstack(L, 3, NULL);
+  luaL_checkstack(L, 4, NULL);
+  lua_pushnumber(L, timeout == NL_FOREVER ? timeout : nl_now() + timeout); /* what is left is for the call */
   lua_rawgetp(L, LUA_REGISTRYINDEX, &greeter);
   lua_pushvalue(L, 1);
   if (timeout == NL_FOREVER) lua_pushnil(L);
@@ -249,7 +252,7 @@ static int greet (lua_State *L, const nl_wait *w) {
 }
 
 int nl_await (lua_State *L, const nl_call *call) {
-  nl_wait w = {.call = call, .top = lua_gettop(L), .side = call->side};
+  nl_wait w = {.call = call, .top = lua_gettop(L), .side = call->side, .until = NL_FOREVER};
   if (call->class != NULL) w.self = nl_check(L, 1, call->class);
   if (sided(&w) && w.self->open && handle(&w)->greeting) return greet(L, &w);
   return go(L, &w);

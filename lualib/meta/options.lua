@@ -61,7 +61,8 @@
 ---@field host? string name or address that the certificate has to be for; a name is sent as SNI. The host
 --- that is connected to, if absent; starttls and unix paths have none
 ---@field verify? boolean false: any certificate will do, so that anybody may answer; of the context if absent
----@field ocsp? boolean|"required" asks for a stapled OCSP response; of the context if absent
+---@field ocsp? boolean|"required" asks for a stapled OCSP response, with a full handshake each time; of the
+--- context if absent
 ---@field alpn? string[] application protocols to offer; of the context if absent
 ---@field dane? net.tls.tlsa[] records of a validated answer: the certificate has to match one of them;
 --- with usage 2 or 3 no authority need be trusted
@@ -77,10 +78,12 @@
 ---too, of which `cert` and `key` must be there, or in the context.
 ---@class net.tls.server.options
 ---@field context? net.tls.context in place of fields of its own
----@field verify? boolean|"optional" whether clients need a certificate; of the context if absent
+---@field verify? boolean|"optional" whether clients need a certificate, also under the names of `servername`
+--- whose contexts have neither verify nor client_ca; of the context if absent
 ---@field servername? table|fun(name: string, client: net.stream): any which context serves a client that
 --- asks for that name: a table from names to contexts, where a name may begin with "*." for one label, or a
---- function that gives a context and may wait; nil: the one above, false: none, the client is refused
+--- function that gives a context and may wait; nil: the one above, false: none, the client is refused. What
+--- `groups`, `session` and `psk` say is that of the context above for all names
 ---@field handshake_timeout? number seconds that a client has for its handshake; 10 if absent
 ---@field failed? fun(client: net.stream, err: net.error) is told by `serve` of clients that did not come
 --- to terms; nobody is if absent

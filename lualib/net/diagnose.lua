@@ -89,7 +89,7 @@ local function asknames(d)
     d.steps[1].error = newerror("getaddrinfo", "EAI_ADDRFAMILY")
     add(d, "resolve", began, { host = d.host, addresses = addresses })
   elseif err.code ~= "EAI_NODATA" and not dial.isnumeric(d.host) then
-    for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout)) do
+    for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout) or {}) do
       local ms = answer.ms
       add(d, "nameserver", began, answer).ms = ms
     end
@@ -365,6 +365,11 @@ function diagnose.diagnose(target, options)
   }, Diagnosis)
   for _, stage in ipairs(diagnose.stages) do
     if stage.applies(d) then stage.run(d) end
+    local inside, late = core.sleep(0)
+    if not inside then -- what a stage saw after the end of the time is no evidence
+      late.op = "diagnose"
+      return nil, late
+    end
   end
   return conclude(d, place, began)
 end

@@ -37,7 +37,7 @@ local tls = {}
 ---@field security_level? integer 0 to 5, see SSL_CTX_set_security_level(3); 2, that is 112 bits, if absent
 ---@field alpn? string[] application protocols, the best first; of a server: its choice goes by this list,
 --- and a client that offers only others is refused
----@field session? boolean sessions are resumed; true if absent
+---@field session? boolean sessions are resumed; true if absent, and never with psk
 ---@field keylog? string|false file that the secrets of the sessions are appended to, for Wireshark;
 --- $SSLKEYLOGFILE if absent
 ---@field ocsp? boolean|"required"|string of a client: true asks for a stapled OCSP response and heeds it,

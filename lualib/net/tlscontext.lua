@@ -45,13 +45,19 @@ local function bad(name, arg, field, want, value)
   check.bad(name, arg, ("option %q: %s"):format(field, want), value)
 end
 
+-- What stands in the place of a path may be the secret itself.
+local function shown(value)
+  local path = #value <= 100 and not value:find "%c"
+  return path and value or ("%d bytes that are no PEM text"):format(#value)
+end
+
 -- The text of a file, or that text as it was given.
 local function content(field, value)
   if value:find("-----BEGIN", 1, true) then return value end
   local file, why, number = io.open(value, "rb")
   if not file then
     local err = core_error.errno("open", number)
-    err.message = why
+    err.message = shown(value) .. why:sub(#value + 1)
     return nil, err
   end
   local held <close> = file -- luacheck: ignore held
@@ -61,7 +67,9 @@ local function content(field, value)
     if not piece then break end
     parts[#parts + 1], size = piece, size + #piece
   end
-  if size == 0 or size >= LARGEST_FILE then return fail("option %q: %s cannot be read", field, value) end
+  if size == 0 or size >= LARGEST_FILE then
+    return fail("option %q: %s cannot be read", field, shown(value))
+  end
   return table.concat(parts)
 end
 
@@ -109,7 +117,7 @@ local function corefields(name, arg, options, serving)
   for _, field in ipairs(contents) do
     local value = options[field]
     if value ~= nil and (type(value) ~= "string" or value:find "\0") then
-      bad(name, arg, field, "PEM text or path", value)
+      bad(name, arg, field, "PEM text or path", type(value) == "string" and "one with NUL" or value)
     end
     if value ~= nil then fields[field], err = content(field, value) end
     if err then return nil, err end
@@ -137,7 +145,11 @@ function contexts.make(name, arg, options, serving)
   local made
   made, err = check.callat(name, arg, core.context, fields)
   if not made then return nil, err end
-  local self = { core = made, options = options, sessions = session.cache(), psk = fields.psk ~= nil }
+  local kept = { -- no more than is asked for later: neither keys nor what the caller may change
+    verify = options.verify, verify_time = options.verify_time, session = options.session,
+    ocsp = options.ocsp, cert = options.cert and true, client_ca = options.client_ca and true,
+  }
+  local self = { core = made, options = kept, sessions = session.cache(), psk = fields.psk ~= nil }
   return setmetatable(self, context)
 end
 

@@ -9,6 +9,7 @@ local newerror = require "net.core.error".new
 local check = require "net.check"
 local contexts = require "net.tlscontext"
 local hint = require "net.tlshint"
+local escape = require("net.text").escape
 
 ---@class net.stream
 local stream = {}
@@ -106,14 +107,17 @@ local function clientplan(name, arg, options, host)
   end
   host = hostname(name, arg, options.host) or host
   if host and host:find "[\x80-\xff]" then
-    return contexts.fail('"%s": international names in their form "xn--..."', host)
+    return contexts.fail('"%s": international names in their form "xn--..."', escape(host))
+  end
+  if host and (host == "" or host:find "^%." or host:find "^unix:") then
+    return contexts.fail('"%s" is no name or address that a certificate can be for', escape(host))
   end
   if not host and (verify or options.dane) then
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
   end
   local ocsp = pick "ocsp"
   -- A resumed session has neither a staple nor records: what was refused for them would pass the second time.
-  local resumes = context.options.session ~= false and not options.dane and not ocsp
+  local resumes = context.options.session ~= false and not options.dane and not ocsp and not context.psk
   return {
     context = context, host = host, verify = verify,
     ocsp = ocsp == true and "asked" or ocsp == "required" and ocsp,
@@ -136,10 +140,11 @@ end
 
 -- ---- clients
 
--- Sessions are kept apart by all that trust depends on.
+-- Sessions are kept apart by all that trust depends on. One that is resumed brings no OCSP response and no
+-- certificate to hold against records.
 local function sessionkey(plan, port)
   if not plan.resumes then return nil end
-  return table.concat({ plan.host or "", tostring(port or ""), tostring(plan.verify), plan.alpn or "" }, "\n")
+  return ("%q %q %s %q"):format(plan.host or "", tostring(port or ""), plan.verify, plan.alpn or "")
 end
 
 local function begin(s, plan, port)
@@ -151,8 +156,7 @@ local function begin(s, plan, port)
   })
   if not prepared then return nil, err end
   return core.begin(s, prepared, {
-    host = plan.host, cache = key and context.sessions, key = key, timed = plan.time ~= nil,
-    psk = context.psk,
+    host = plan.host, cache = key and context.sessions, key = key, psk = context.psk,
   })
 end
 
@@ -227,9 +231,16 @@ local function serverplan(name, arg, options)
   choose, err = chooser(name, arg, options.servername)
   if err then return nil, err end
   return {
-    context = context, choose = choose, mode = modeof(context, options.verify), failed = options.failed,
-    timeout = options.handshake_timeout or HANDSHAKE,
+    context = context, choose = choose, verify = options.verify, mode = modeof(context, options.verify),
+    failed = options.failed, timeout = options.handshake_timeout or HANDSHAKE,
   }
+end
+
+-- What a context for a name does not say of certificates of clients is as for the others.
+local function namedmode(context, plan)
+  local verify = context.options.verify
+  if verify == nil and not context.options.client_ca then verify = plan.verify end
+  return modeof(context, verify)
 end
 
 -- The context for the name that the client asks for, where it is another one.
@@ -237,28 +248,30 @@ local function choose(s, plan, asked)
   local context = asked and plan.choose and plan.choose(asked:lower(), s)
   if context == nil then return true end
   if context == false then
-    return nil, newerror("handshake", "TLS_HANDSHAKE", ("no certificate for %q"):format(asked))
+    return nil, newerror("handshake", "TLS_HANDSHAKE", ('no certificate for "%s"'):format(escape(asked)))
   end
   if not contexts.is(context) then
     error(("servername gave %s, not a net.tls.context"):format(type(context)), 0)
   end
-  return session.choose(s, context.core, { verify = modeof(context) })
+  greeting.policy(s).context = context -- the function may have made it for this client alone
+  return session.choose(s, context.core, { verify = namedmode(context, plan) })
 end
 
--- What a client asked for is answered before the handshake goes on, whichever call goes on with it.
-local function accept(s, state, timeout)
+-- Until `limit`, or for good until the deadline. What a client asked for is answered before the handshake
+-- goes on, whichever call goes on with it: not with a context that was not chosen.
+local function accept(s, state, limit)
   while true do
-    if not state.question then
-      local left = math.max(state.deadline - task.now(), 0)
-      local ok, err = core.handshake(s, math.min(left, timeout or left))
+    if state.asked == nil then
+      local ok, err = core.handshake(s, math.max(math.min(state.deadline, limit) - task.now(), 0))
       if ok then return true end
       local final = ok == nil and (err.code ~= "TIMEOUT" or task.now() >= state.deadline)
-      if ok == nil then return nil, explained(s, err), final end
-      state.question = { host = err }
+      local time = (state.context or state.plan.context).options.verify_time
+      if ok == nil then return nil, explained(s, err, nil, time), final end
+      state.asked = err or false
     end
-    local ok, err = choose(s, state.plan, state.question.host)
+    local ok, err = choose(s, state.plan, state.asked or nil)
     if not ok then return nil, err, true end
-    state.question = nil
+    state.asked = nil
   end
 end
 
@@ -270,7 +283,7 @@ end
 
 -- One task does it; others that come meanwhile wait for the end of it.
 local function greet(s, timeout)
-  local state = greeting.policy(s)
+  local state, limit = greeting.policy(s), task.now() + (timeout or math.huge)
   if state.plan == nil then
     state = { plan = state, deadline = task.now() + state.timeout }
     greeting.policy(s, state)
@@ -278,18 +291,21 @@ local function greet(s, timeout)
     if not ok then state.failure = err end
   end
   while state.turn do
-    local ok, err = state.turn:wait(timeout)
+    if state.task == task.current() then -- a servername function that reads from its own client
+      return nil, newerror("handshake", "BUSY", "the handshake has to end before")
+    end
+    local ok, err = state.turn:wait(timeout and math.max(limit - task.now(), 0))
     if not ok then return nil, err end
   end
   if state.failure then return nil, state.failure end
   if not greeting.due(s) then return true end
   local turn = require("net.sync").event()
-  state.turn = turn
+  state.turn, state.task = turn, task.current()
   local done <close> = setmetatable({}, { __close = function() -- luacheck: ignore done
-    state.turn = nil
+    state.turn, state.task = nil, nil
     turn:set()
   end })
-  local ok, err, final = accept(s, state, timeout)
+  local ok, err, final = accept(s, state, limit)
   if final then state.failure = err end
   return ok, err
 end
@@ -371,7 +387,7 @@ function stream:starttls(options, timeout)
     if not begun then return nil, why end
     local state = { plan = plan, deadline = task.now() + (timeout or plan.timeout) }
     greeting.policy(self, state)
-    return accept(self, state)
+    return accept(self, state, state.deadline)
   end)
   if not ok then return nil, err end
   return self
@@ -394,7 +410,7 @@ function stream:handshake(timeout)
   local ok, err
   if greeting.due(self) then
     ok, err = greet(self, timeout)
-  elseif (greeting.policy(self) or {}).question then
+  elseif (greeting.policy(self) or {}).asked ~= nil then
     err = newerror("handshake", "BUSY", "it waits for the answer of servername")
   else
     ok, err = core.handshake(self, timeout)

@@ -24,6 +24,18 @@ describe("a response of OCSP", function()
     assert.equal("unknown", unknown.status)
   end)
 
+  needs("need not bring the certificate of the authority, which is known", function()
+    local other = secure.authority "other.test"
+    local namesake = assert(net.x509.make { subject = "CN=Test Intermediate", ca = true, key = other.key })
+    for _, more in ipairs { "-resp_no_certs", "-resp_no_certs -resp_key_id" } do
+      local bare = stapling.respond(a.leaf, a.intermediate, "V", a.intermediate, a.intermediatekey, nil, more)
+      local forged = stapling.respond(a.leaf, a.intermediate, "V", namesake, other.key, nil, more)
+
+      assert.equal("good", read(bare).status)
+      assert.equal("it is not signed by the authority", read(forged).problem)
+    end
+  end)
+
   needs("is not believed where another signed it, about another certificate, or of another time", function()
     local other = secure.authority "other.test"
     local stranger = assert(net.x509.make { subject = "CN=Stranger", ca = true, key = other.key })

@@ -1,5 +1,6 @@
 local compile = require "compile"
 local connected = require "connected"
+local programs = require "server"
 local secure = require "secure"
 
 -- Runs f(client, server) with two ends after their handshake.
@@ -114,6 +115,23 @@ describe("TLS on a stream", function()
       assert(writer:join(5))
       assert.is_true(got == text)
     end)
+  end)
+
+  local openssl = programs.find "openssl"
+  local needs = programs.needing(openssl, "the package openssl", it, pending)
+
+  needs("sends all in small records to a peer that asks for them", function()
+    local data = bytes(100000)
+    local server <close> = secure.serve(nil, function(client)
+      assert(client:write(data, "\n", data))
+      client:finish(5)
+    end)
+
+    local run <close> = programs.start { command = ("sleep 2 | '%s' s_client -quiet -maxfraglen 512 "
+      .. "-connect 127.0.0.1:%d"):format(openssl, server.port) }
+    run:wait()
+
+    assert.is_true(run:read "output" == data .. "\n" .. data)
   end)
 
   it("takes empty strings, which send nothing", function()

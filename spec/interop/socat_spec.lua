@@ -1,3 +1,5 @@
+local netlua = require "netlua"
+local secure = require "secure"
 local server = require "server"
 
 local socat = server.find "socat"
@@ -22,6 +24,29 @@ describe("socat", function()
 
     assert.same({ ("one"):rep(10000) .. "\n", ("two"):rep(10000) .. "\n", ("three"):rep(10000) .. "\n",
       ("four"):rep(10000) .. "\n", n = 4 }, answers)
+  end)
+
+  it("starts a program that speaks TLS on its standard input, and reads all that came", function()
+    local a = secure.authority()
+    local run <close> = server.start {
+      command = ("exec '%s' TCP-LISTEN:@PORT@,bind=127.0.0.1,reuseaddr EXEC:'%s script.lua'")
+        :format(socat, netlua.program),
+      files = { ["cert.pem"] = a.chain, ["key.pem"] = a.key, ["script.lua"] = [[
+        local s = assert(net.fromfd(0))
+        assert(s:starttls({ server = true, cert = "cert.pem", key = "key.pem" }, 5))
+        net.sleep(0.2) -- all of it is there by then
+        for _ = 1, 5 do assert(#s:read(4000) == 4000) end
+        s:write "all\n"
+        s:close()]] },
+    }
+    local client
+    repeat client = net.connect("127.0.0.1", run.port) until client or not net.sleep(0.01)
+    local s <close> = client
+    assert(s:starttls(secure.client(), 5))
+    for _ = 1, 5 do assert(s:write(("x"):rep(4000))) end
+    s:settimeout(5)
+
+    assert.equal("all", s:read())
   end)
 
   it("bridges a unix socket to a listener", function()

@@ -13,6 +13,17 @@ local function steps(report, name)
 end
 
 describe("net.diagnose", function()
+  it("is TIMEOUT where an enclosing deadline ends before, wherever it does", function()
+    local late = 0
+    for index = 1, 60 do
+      local report, err = net.timeout(index * 0.00005, net.diagnose, "127.0.0.1:1")
+      late = late + (report and 0 or 1)
+      assert.is_true(report ~= nil or err.code == "TIMEOUT")
+    end
+
+    assert.is_true(late > 0)
+  end)
+
   it("says that all is well, with what it saw", function()
     local server <close> = peer.each(function(s) s:read "a" end)
 

@@ -40,6 +40,25 @@ describe("a stapled response", function()
     assert.is_table(connect(response))
   end)
 
+  for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
+    needs("is asked for anew by every connection, as resumed sessions bring none: " .. version, function()
+      local context = assert(net.tls.context { ca = a.capem })
+      for _, row in ipairs { { "V", "required" }, { "R", true } } do
+        local server <close> = secure.serve { ocsp = respond(row[1]), max = version }
+        for _ = 1, 3 do
+          local s, err = net.connect(server.host, server.port,
+            { tls = { context = context, host = a.host, ocsp = row[2] }, timeout = 5 })
+          assert.equal(row[1] == "V" and "good" or "revoked", s and s:tls().ocsp.status or err.reason)
+          if s then
+            s:write "x\n"
+            s:read()
+            s:close()
+          end
+        end
+      end
+    end)
+  end
+
   needs("that cannot be believed is no answer, and not enough where one is required", function()
     for _, response in ipairs { respond "E", "garbage" } do
       assert.is_true(connect(response, true).verified)

@@ -51,6 +51,13 @@ describe("a context of net.tls", function()
     assert.same({ alpn = { "h2" } }, options)
   end)
 
+  it("keeps no key and no password where a script could show them", function()
+    local a = secure.authority()
+    local context = assert(net.tls.context { cert = a.chain, key = a.key })
+
+    for _, value in pairs(context.options) do assert.are_not.equal("string", type(value)) end
+  end)
+
   it("never shows a key or a password in what it refuses", function()
     local a = secure.authority()
     local secret = "correct horse battery staple"
@@ -59,6 +66,8 @@ describe("a context of net.tls", function()
       { cert = a.chain, key = locked, password = secret },
       { cert = a.chain, key = locked, password = secret .. "x" },
       { cert = a.chain, key = a.key:sub(1, 100) }, { psk = { x = secret:rep(20) } },
+      { cert = a.chain, key = a.key:gsub("%-+[^-]+%-+", "") }, { cert = a.chain, key = secret .. "\0" },
+      { cert = a.chain, key = (a.key:gsub("%-+[^-]+%-+", ""):gsub("%s", "")) },
     } do
       local ok, made, err = pcall(net.tls.context, options)
       local text = ok and tostring(err) or made

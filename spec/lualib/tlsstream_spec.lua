@@ -108,6 +108,19 @@ describe("a client", function()
     assert.equal("wrong_host", select(2, connect(nil, "wrong.test")).reason)
   end)
 
+  it("takes no name for all that are below it, nor what is no name", function()
+    for _, host in ipairs { ".test", ".", "..", "unix:/path", ".\27" } do
+      local held <close>, a, b = connected.pair() -- luacheck: ignore held
+      local ok, err = secure.shake(a, b, { host = host })
+
+      assert.is_nil(ok)
+      assert.equal("TLS_CONFIG", err.code)
+      assert.is_nil(err.message:find "\27")
+    end
+    local _, err = net.connect(".test", 1, { tls = true })
+    assert.equal("TLS_CONFIG", err.code)
+  end)
+
   it("needs to know whom to expect on a path", function()
     local ok, message = pcall(net.connect, "unix:/nonexistent", nil, { tls = true })
 
@@ -286,6 +299,12 @@ describe("application protocols", function()
     assert.is_nil(none.alpn)
   end)
 
+  it("may hold any byte", function()
+    local names = { "a\0b", ("\n"):rep(10) }
+
+    assert.equal("a\0b", view({ alpn = names }, { alpn = names }).alpn)
+  end)
+
   it("that the server does not speak are refused", function()
     local info, err = view({ alpn = { "x" } }, { alpn = { "h2" } })
 
@@ -296,6 +315,59 @@ describe("application protocols", function()
 end)
 
 describe("a server", function()
+  it("asks again where the choice by the name was interrupted", function()
+    local calls = 0
+    local one = secure.authority "one.test"
+    local context = assert(net.tls.context { cert = one.chain, key = one.key })
+    local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server {
+      servername = function()
+        calls = calls + 1
+        if calls == 1 then error "not this time" end
+        return context
+      end,
+    } }))
+    local host, port = listener:getsockname()
+    local client = net.spawn(net.connect, host, port,
+      { tls = { ca = one.capem, host = "one.test" }, timeout = 5 })
+    local s <close> = assert(listener:accept(5))
+
+    assert.error_matches(function() s:handshake(5) end, "not this time")
+    assert(s:handshake(5))
+
+    assert.equal("CN=one.test", assert(client:join(5)):tls().certificate.subject)
+  end)
+
+  it("keeps the context that was made for one client", function()
+    local made = setmetatable({}, { __mode = "v" })
+    local server <close> = secure.serve {
+      servername = function()
+        made[1] = assert(net.tls.context(secure.server()))
+        return made[1]
+      end,
+    }
+    local s <close> = assert(secure.connect(server))
+    s:write "x\n"
+    assert.equal("x", s:read())
+    collectgarbage()
+    collectgarbage()
+
+    assert.is_table(made[1])
+  end)
+
+  it("tells a function for names that reads from its client that it cannot", function()
+    local inner
+    local server <close> = secure.serve {
+      servername = function(_, client)
+        inner = { select(2, client:read()).code, select(2, client:starttls { host = "x.test" }).code }
+      end,
+    }
+    local s <close> = assert(secure.connect(server))
+
+    assert.same({ "BUSY", "BUSY" }, inner)
+    assert(s:write "x\n")
+    assert.equal("x", s:read())
+  end)
+
   it("chooses its certificate by the name that is asked for", function()
     local one, two = secure.authority "one.test", secure.authority "two.test"
     local wild = secure.authority "x.wild.test"
@@ -537,6 +609,45 @@ describe("a client's certificate", function()
     assert.equal("certificate_required", err.alert)
   end)
 
+  it("is demanded under every name whose context says nothing else", function()
+    local plain = { cert = secure.authority().chain, key = secure.authority().key }
+    local function reaches(context)
+      local subject = served(nil, { verify = true, servername = { ["server.test"] = context } })
+      return subject ~= nil
+    end
+
+    assert.is_false(reaches(plain))
+    plain.verify = false
+    assert.is_true(reaches(plain))
+  end)
+
+  it("is demanded whatever becomes of the table that said so", function()
+    local named = secure.server { client_ca = ours.capem }
+    local listener <close> = assert(net.listen("127.0.0.1", 0,
+      { tls = secure.server { servername = { ["server.test"] = named } } }))
+    named.client_ca = nil
+    local host, port = listener:getsockname()
+    local client = net.spawn(net.connect, host, port, { tls = secure.client(), timeout = 5 })
+    local s <close> = assert(listener:accept(5))
+
+    assert.equal("TLS_HANDSHAKE", select(2, s:handshake(5)).code)
+    client:join(5)
+  end)
+
+  it("is judged for the time that was asked for", function()
+    local a = secure.authority "late.test"
+    local now = os.time()
+    local key = assert(net.x509.generate_key())
+    local old = assert(net.x509.make { subject = "CN=old.test", names = { "old.test" }, key = key,
+      issuer = { certificate = a.ca, key = a.cakey },
+      not_before = now - 20 * 86400, days = 10 })
+    local subject, failure = served({ cert = old:pem(), key = key },
+      { client_ca = a.capem, verify_time = now - 15 * 86400 })
+
+    assert.is_nil(failure)
+    assert.same({ "CN=old.test", true }, subject)
+  end)
+
   it("may be left out where it is optional", function()
     local subject = served(nil, { verify = "optional" })
 
@@ -708,6 +819,27 @@ describe("starttls", function()
 end)
 
 describe("keys that both sides know", function()
+  it("are not had by whoever came without one and resumes", function()
+    for _, verify in ipairs { false, "optional" } do
+      local seen
+      local server <close> = secure.serve({ psk = { me = "0123456789abcdef" }, verify = verify,
+        client_ca = secure.authority().capem }, function(client)
+        seen = client:tls()
+        client:write "x\n"
+        client:read()
+      end)
+      local context = assert(net.tls.context { ca = secure.authority().capem })
+      for _ = 1, 3 do
+        local s <close> = assert(net.connect(server.host, server.port,
+          { tls = { context = context, host = "server.test" }, timeout = 5 }))
+        assert.equal("x", s:read())
+
+        assert.is_false(seen.psk)
+        assert.is_false(seen.verified)
+      end
+    end
+  end)
+
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
     it("stand for certificates with " .. version, function()
       local function options(server, key)
