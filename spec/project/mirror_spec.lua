@@ -11,7 +11,7 @@ local exceptions = {
 -- spec = what it is about, where that is no single source
 local across = {
   ["spec/bindings/receive_spec.lua"] = "receiving with a timeout, from streams and datagram sockets alike",
-  ["spec/bindings/tlsmemory_spec.lua"] = "handshakes, with allocations of OpenSSL failing in turn",
+  ["spec/bindings/tlsmemory_spec.lua"] = "whom TLS trusts while allocations of OpenSSL fail",
   ["spec/runtime/oom_spec.lua"] = "every constructor, with each of its allocations failing in turn",
 }
 
