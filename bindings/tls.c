@@ -367,8 +367,8 @@ static long notended (const tls *t, const X509 *leaf) {
   return X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0 ? X509_V_OK : X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
-/* Without a certificate: both have the same key. With TLS 1.3 that looks like a session that is resumed, which
- * is why contexts with keys resume none. */
+/* Without a certificate: both have the same key. With TLS 1.3 that looks like a session that is resumed:
+ * contexts with keys resume none. */
 static bool keyshared (const tls *t) {
   const SSL_CIPHER *cipher = SSL_get_current_cipher(t->base.ssl);
   if (!t->psk || cipher == NULL || SSL_get0_peer_certificate(t->base.ssl) != NULL) return false;

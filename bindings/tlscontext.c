@@ -440,8 +440,8 @@ static int setkeylog (const maker *m) {
 }
 
 /* Tickets are those of this context; a session that another context made for another name is none of it. With
- * TLS 1.3 a session and a key that both know cannot be told apart once they were accepted: where there are keys
- * there are no sessions, or whoever came without one would have it the next time. */
+ * TLS 1.3 a session and a key that both know cannot be told apart once they were accepted: where there are
+ * keys there are no sessions, or whoever came without one would have it the next time. */
 static int setsessions (const maker *m) {
   unsigned char id[16];
   bool kept = nl_fieldbool(m->L, 1, "session", true) && m->settings->keys == NULL;

@@ -214,7 +214,7 @@ struct nl_wait { /* what one wait knows; kept while the task is parked */
   double after;    /* attempt sets: try again after so many seconds; -1: only on the event */
   nl_queue *queue; /* attempt sets: wait here instead of on the descriptor */
   nl_job *job;     /* attempt sets: wait for this job */
-  double until; /* the deadline of the call before its greeting */
+  double until;    /* the deadline of the call before its greeting */
   double deadline;
 };
 

@@ -76,8 +76,8 @@ describe("TLS on a stream", function()
   end)
 
   local openssl = programs.find "openssl"
-  programs.needing(openssl, "the package openssl", it, pending)("sends all in small records to a peer that asks "
-    .. "for them", function()
+  local needs = programs.needing(openssl, "the package openssl", it, pending)
+  needs("sends all in small records to a peer that asks for them", function()
     local data = bytes(100000)
     local server <close> = secure.serve(nil, function(client)
       assert(client:write(data, "\n", data))

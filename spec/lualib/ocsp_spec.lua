@@ -41,7 +41,7 @@ describe("a stapled response", function()
   end)
 
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
-    needs("is asked for with every connection, for a session that is resumed brings none: " .. version, function()
+    needs("is asked for with every connection, as no resumed one brings it: " .. version, function()
       local context = assert(net.tls.context { ca = a.capem })
       for _, row in ipairs { { "V", "required" }, { "R", true } } do
         local server <close> = secure.serve { ocsp = respond(row[1]), max = version }
