@@ -592,6 +592,16 @@ describe("a client's certificate", function()
     assert.is_true(reaches(plain))
   end)
 
+  it("is judged by the rules of the context for the name alone", function()
+    local a = secure.authority()
+    local named = secure.server { client_ca = a.intermediate:pem() }
+    local subject, failure = served({ cert = a.leaf:pem(), key = a.key },
+      { partial_chain = true, servername = { ["server.test"] = named } })
+
+    assert.is_nil(subject)
+    assert.equal("TLS_VERIFY", failure.code)
+  end)
+
   it("is demanded whatever becomes of the table that said so", function()
     local named = secure.server { client_ca = ours.capem }
     local listener <close> = assert(net.listen("127.0.0.1", 0,
