@@ -37,6 +37,7 @@ typedef struct tls {
   int number;                /* an errno of the layer below that ended it */
   int lost;                  /* one of writing during the handshake: what the peer said before comes first */
   unsigned long reason;      /* of OpenSSL, where it is BROKEN */
+  unsigned long noted;       /* the same before the layer below, which may be TLS too, was called */
   unsigned char beginning[BEGINNING];
   unsigned char nbeginning;
   unsigned char failure; /* enum failure */
@@ -85,6 +86,7 @@ static int bio_write (BIO *b, const char *data, int len) {
   tls *t = BIO_get_data(b);
   ssize_t n = 0;
   BIO_clear_retry_flags(b);
+  if (t->noted == 0) t->noted = ERR_peek_error();
   if (t->out.head == t->out.tail) n = passon(t, data, (size_t)len);
   if (n >= 0 && keep(t, data + n, (size_t)(len - n))) return len;
   if (!t->base.established && (errno == EPIPE || errno == ECONNRESET)) {
@@ -154,15 +156,22 @@ static int failed (tls *t, int result) {
   if (how == SSL_ERROR_SYSCALL && t->number != 0) return give(t->number);
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
   t->reason = reasonof();
-  bool cut = how == SSL_ERROR_SYSCALL || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  if (t->reason == 0) t->reason = t->noted;
+  bool cut = t->reason == 0 || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
   t->failure = refused ? UNTRUSTED : cut && t->belowended ? TRUNCATED : BROKEN;
   return give(NL_ELAYER);
 }
 
+/* Before each call that may fail. */
+static void forgeterrors (tls *t) {
+  ERR_clear_error();
+  t->noted = 0;
+}
+
 static ssize_t readsome (tls *t, char *to, size_t room) {
   size_t n = 0;
-  ERR_clear_error();
+  forgeterrors(t);
   int result = SSL_read_ex(t->base.ssl, to, room, &n);
   if (result == 1) return (ssize_t)n;
   if (SSL_get_error(t->base.ssl, result) == SSL_ERROR_ZERO_RETURN) {
@@ -201,7 +210,7 @@ static bool tls_holds (nl_layer *l) {
 
 static ssize_t writesome (tls *t, const void *data, size_t len) {
   size_t n = 0;
-  ERR_clear_error();
+  forgeterrors(t);
   int result = SSL_write_ex(t->base.ssl, data, len, &n);
   return result == 1 ? (ssize_t)n : failed(t, result);
 }
@@ -461,7 +470,7 @@ static int stream_handshake_try (lua_State *L, nl_wait *w) {
   }
   if (t->failure != FINE) return tls_fail(L, &t->base.layer, "handshake");
   t->dry = false;
-  ERR_clear_error();
+  forgeterrors(t);
   int result = SSL_do_handshake(t->base.ssl);
   if (!sent(s, t, w)) return NL_AGAIN;
   if (result == 1) return establish(L, s, t);
