@@ -106,6 +106,7 @@ local function clientplan(name, arg, options, host)
   if pick "verify" == "optional" or context.options.client_ca then
     check.bad(name, arg, 'option "tls": a context for clients', "one for servers")
   end
+  if context.keys > 1 then check.bad(name, arg, 'option "psk": one key of a client', context.keys) end
   host = hostname(name, arg, options.host) or host
   if host and host:find "[\x80-\xff]" then
     return contexts.fail('"%s": international names in their form "xn--..."', escape(host))
