@@ -97,11 +97,12 @@ static nl_stream *streamof (const entry *e) {
   return class != NULL ? (nl_stream *)(void *)e->handle : NULL;
 }
 
-/* Bytes that were received and not read count: the kernel does not know of them. */
-static bool hasbytes (const entry *e) {
-  const nl_stream *s = streamof(e);
-  if (e->handle != NULL && e->handle->pending) return true;
-  return s != NULL && s->in.tail > s->in.head;
+/* Bytes that were received and not read count: the kernel does not know of them. What a layer holds may be
+ * half of something. */
+static bool hasbytes (lua_State *L, const entry *e) {
+  nl_stream *s = streamof(e);
+  if (s != NULL && s->in.tail > s->in.head) return true;
+  return e->handle != NULL && e->handle->pending && (s == NULL || nl_readable(L, s));
 }
 
 static lua_Integer lengthof (lua_State *L, int list) {
@@ -214,7 +215,7 @@ static int looklist (lua_State *L, look *k, int list) {
     if (e.fd < 0) return failedentry(L, k->shape, list, i, &e);
     nl_stream *stream = streamof(&e);
     k->layered[k->n] = stream != NULL && stream->layer->below != NULL ? stream : NULL;
-    k->bytes[k->n] = (e.events & POLLIN) && hasbytes(&e);
+    k->bytes[k->n] = (e.events & POLLIN) && hasbytes(L, &e);
     k->fds[k->n++] = (struct pollfd){e.fd, e.events, 0};
     int bad = k->n == PORTION ? flush(L, k) : 0;
     if (bad != 0) return bad;

@@ -433,7 +433,8 @@ static int setkeys (const maker *m) {
 static int setkeylog (const maker *m) {
   const char *path = nl_fieldtext(m->L, 1, "keylog");
   if (path == NULL) return 0;
-  m->settings->keylog = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* it may be a pipe */
+  m->settings->keylog = open(path, flags, 0600);
   if (m->settings->keylog < 0) return nl_errno(m->L, "keylog", errno);
   SSL_CTX_set_keylog_callback(m->context, onkeylog);
   return 0;

@@ -198,6 +198,16 @@ static int tlssession_prepare (lua_State *L) {
   return usable > 0 ? 1 : nl_fail(L, "handshake", "TLS_CONFIG", "none of the TLSA records can be used");
 }
 
+/* The rules of a context in the place of those that were: by itself OpenSSL would add them up. */
+static bool setrules (SSL *ssl, SSL_CTX *context) {
+  X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+  uint32_t usual = X509_VERIFY_PARAM_get_inh_flags(param);
+  bool fine = X509_VERIFY_PARAM_set_inh_flags(param, X509_VP_FLAG_OVERWRITE | X509_VP_FLAG_RESET_FLAGS) ==
+                  1 &&
+              X509_VERIFY_PARAM_set1(param, SSL_CTX_get0_param(context)) == 1;
+  return X509_VERIFY_PARAM_set_inh_flags(param, usual) == 1 && fine;
+}
+
 /* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked
  * for */
 static int tlssession_choose (lua_State *L) {
@@ -208,8 +218,7 @@ static int tlssession_choose (lua_State *L) {
   int mode = modeof(L, 3);
   if (t == NULL) return nl_closed(L, "handshake");
   SSL *ssl = t->ssl;
-  bool fine = SSL_set_SSL_CTX(ssl, context) != NULL &&
-              X509_VERIFY_PARAM_set1(SSL_get0_param(ssl), SSL_CTX_get0_param(context)) == 1 &&
+  bool fine = SSL_set_SSL_CTX(ssl, context) != NULL && setrules(ssl, context) &&
               SSL_set_min_proto_version(ssl, SSL_CTX_get_min_proto_version(context)) == 1 &&
               SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(context)) == 1;
   if (!fine) return nl_errno(L, "handshake", ENOMEM);

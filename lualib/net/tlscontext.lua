@@ -149,7 +149,8 @@ function contexts.make(name, arg, options, serving)
     verify = options.verify, verify_time = options.verify_time, session = options.session,
     ocsp = options.ocsp, cert = options.cert and true, client_ca = options.client_ca and true,
   }
-  local self = { core = made, options = kept, sessions = session.cache(), psk = fields.psk ~= nil }
+  local self = { core = made, options = kept, sessions = session.cache(), psk = fields.psk ~= nil,
+    keys = fields.psk and #fields.psk or 0 }
   return setmetatable(self, context)
 end
 

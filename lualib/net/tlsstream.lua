@@ -15,6 +15,7 @@ local escape = require("net.text").escape
 local stream = {}
 
 local HANDSHAKE = 10 -- seconds that a client has for it
+local LONGEST_HOST = 255 -- bytes in SNI, as OpenSSL has it
 local LARGEST_EXPORT = 1024 -- bytes
 local BINDING = "EXPORTER-Channel-Binding" -- RFC 9266
 
@@ -105,11 +106,12 @@ local function clientplan(name, arg, options, host)
   if pick "verify" == "optional" or context.options.client_ca then
     check.bad(name, arg, 'option "tls": a context for clients', "one for servers")
   end
+  if context.keys > 1 then check.bad(name, arg, 'option "psk": one key of a client', context.keys) end
   host = hostname(name, arg, options.host) or host
   if host and host:find "[\x80-\xff]" then
     return contexts.fail('"%s": international names in their form "xn--..."', escape(host))
   end
-  if host and (host == "" or host:find "^%." or host:find "^unix:") then
+  if host and (host == "" or #host > LONGEST_HOST or host:find "^%." or host:find "^unix:") then
     return contexts.fail('"%s" is no name or address that a certificate can be for', escape(host))
   end
   if not host and (verify or options.dane) then
@@ -245,7 +247,7 @@ end
 
 -- The context for the name that the client asks for, where it is another one.
 local function choose(s, plan, asked)
-  local context = asked and plan.choose and plan.choose(asked:lower(), s)
+  local context = asked and plan.choose and plan.choose((asked:lower():gsub("%.$", "")), s)
   if context == nil then return true end
   if context == false then
     return nil, newerror("handshake", "TLS_HANDSHAKE", ('no certificate for "%s"'):format(escape(asked)))

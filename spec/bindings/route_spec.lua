@@ -55,6 +55,10 @@ ip -6 route add default via fe80::7 dev v0; ip -6 route add 2001:db8:6::/64 via 
 
   it("takes a link-local address with its zone, or with an interface", function()
     local got = isolated(NETWORK, [[
+      for _ = 1, 400 do -- the kernel adds the route to its own address a moment after the link is up
+        if net.route("fe80::1%v0").type == "local" then break end
+        net.sleep(0.005)
+      end
       answer { net.route "fe80::9%v1", net.route("fe80::9", { interface = "v0" }),
         net.route("ff02::1", { interface = net.interfaces().v1.index }),
         net.route("fe80::9%v0", { interface = "192.0.2.1" }),

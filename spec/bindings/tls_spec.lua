@@ -83,6 +83,16 @@ describe("TLS on a stream", function()
     assert.is_true(worst < (last - began) / 2, worst)
   end)
 
+  it("says why it fails inside TLS too", function()
+    local a <close>, b = secure.pair()
+    local held <close> = b -- luacheck: ignore held
+
+    local _, _, why = secure.shake(a, b, { min = "TLSv1.3" }, { max = "TLSv1.2" })
+
+    assert.equal("unsupported protocol", why.message)
+    assert.is_string(why.hint)
+  end)
+
   it("carries megabytes both ways at once through small buffers", function()
     local server <close> = secure.serve(nil, function(client)
       client:setsockopt("SO_SNDBUF", 4096)
@@ -384,6 +394,24 @@ describe("select", function()
     both(function(a)
       assert.same({}, (net.select({ a }, nil, nil, 0)))
     end)
+  end)
+
+  it("waits where a part of a record came with the end of the handshake", function()
+    local server <close> = secure.serve({ max = "TLSv1.2" }, function(client)
+      client:write(bytes(4000))
+      client:read()
+    end)
+    local held = ""
+    local relay <close> = secure.between(server.port, function(data, sofar)
+      if sofar == 0 then return data end
+      held = held .. data
+      if #held > 4000 then return held:sub(1, -6), "stall" end
+      return ""
+    end)
+    local a <close> = assert(secure.connect(relay))
+
+    assert.same({}, (net.select({ a }, nil, nil, 0)))
+    assert.equal("TIMEOUT", select(2, a:recv(1, 0.01)).code)
   end)
 
   it("is woken by what comes", function()

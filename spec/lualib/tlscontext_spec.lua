@@ -51,6 +51,25 @@ describe("a context of net.tls", function()
     assert.same({ alpn = { "h2" } }, options)
   end)
 
+  it("does not wait for a reader of the file for secrets", function()
+    local path = os.tmpname()
+    os.remove(path)
+    assert(os.execute("mkfifo " .. path))
+    local context, err = net.tls.context { keylog = path }
+    os.remove(path)
+
+    assert.is_nil(context)
+    assert.equal("ENXIO", err.code)
+  end)
+
+  it("of several keys is one for servers", function()
+    local context = assert(net.tls.context { psk = { one = "0123456789abcdef", two = "0123456789abcdef" } })
+
+    assert.error_matches(function()
+      net.connect("127.0.0.1", 1, { tls = { context = context, host = "x.test" } })
+    end, 'option "psk": one key of a client expected, got 2')
+  end)
+
   it("keeps no key and no password where a script could show them", function()
     local a = secure.authority()
     local context = assert(net.tls.context { cert = a.chain, key = a.key })

@@ -109,7 +109,7 @@ describe("a client", function()
   end)
 
   it("takes no name for all that are below it, nor what is no name", function()
-    for _, host in ipairs { ".test", ".", "..", "unix:/path", ".\27" } do
+    for _, host in ipairs { ".test", ".", "..", "unix:/path", ".\27", ("x"):rep(256) } do
       local held <close>, a, b = connected.pair() -- luacheck: ignore held
       local ok, err = secure.shake(a, b, { host = host })
 
@@ -619,6 +619,16 @@ describe("a client's certificate", function()
     assert.is_false(reaches(plain))
     plain.verify = false
     assert.is_true(reaches(plain))
+  end)
+
+  it("is judged by the rules of the context for the name alone", function()
+    local a = secure.authority()
+    local named = secure.server { client_ca = a.intermediate:pem() }
+    local subject, failure = served({ cert = a.leaf:pem(), key = a.key },
+      { partial_chain = true, servername = { ["server.test"] = named } })
+
+    assert.is_nil(subject)
+    assert.equal("TLS_VERIFY", failure.code)
   end)
 
   it("is demanded whatever becomes of the table that said so", function()

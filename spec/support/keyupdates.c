@@ -1,7 +1,7 @@
 /*
- * keyupdates.c: a client that asks its server for new keys again and again, faster than anybody can follow: it
- * makes all of its messages first. It says "sent" when no more of them fit into the kernel, and reads no answers
- * until all are sent.
+ * keyupdates.c: a client that asks its server for new keys again and again, faster than anybody can follow:
+ * it makes all of its messages first. It says "sent" when no more of them fit into the kernel, and reads no
+ * answers until all are sent.
  *
  * usage: keyupdates PORT COUNT
  */
