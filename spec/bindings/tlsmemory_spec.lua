@@ -51,7 +51,7 @@ describe("a handshake for which there is not enough memory", function()
       table.concat(names, " "))
     web = server.start {
       command = ("cd '%s' && exec '%s' %s"):format(lfs.currentdir(), netlua.program, script), files = files(),
-      seconds = SECONDS + 5,
+      seconds = FULL and 3600 or SECONDS + 5,
     }
     web:expect "ready"
   end)
