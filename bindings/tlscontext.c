@@ -291,7 +291,8 @@ static bool hasindex (const char *path) {
 static const char *environment (lua_State *L, const char *name) {
   bool ignored = lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV") != LUA_TNIL && lua_toboolean(L, -1);
   lua_pop(L, 1);
-  return ignored ? NULL : secure_getenv(name);
+  const char *value = ignored ? NULL : secure_getenv(name);
+  return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 /* As OpenSSL has it: the variables replace the file and the folder of the system. The system's file is read
@@ -326,6 +327,9 @@ static int settrust (const maker *m) {
   if (nl_fieldbool(L, 1, "system", false)) return trustsystem(m);
   if (file != NULL && X509_STORE_load_file(store, file) != 1) {
     return nl_fail(L, "tls", "TLS_CONFIG", "option \"cafile\": no certificates in %s", file);
+  }
+  if (dir != NULL && strchr(dir, ':') == NULL && access(dir, R_OK | X_OK) < 0) {
+    return nl_fail(L, "tls", "TLS_CONFIG", "option \"capath\": %s: %s", dir, strerror(errno));
   }
   if (dir != NULL && X509_STORE_load_path(store, dir) != 1) return unusable(L, "capath", NULL);
   return eachcertificate(m, "ca", addtrusted);

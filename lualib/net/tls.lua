@@ -43,7 +43,8 @@ local tls = {}
 ---@field ocsp? boolean|"required"|string of a client: true asks for a stapled OCSP response and heeds it,
 --- "required" takes no certificate without a good one; no session is resumed then. Of a server: the
 --- response to staple, in DER
----@field psk? table keys that both sides know: {identity = key}, of a client one; keys are 1 to 256 bytes
+---@field psk? table keys that both sides know: {identity = key}, of a client one; keys are 1 to 256 bytes.
+--- With TLS 1.3 they need a cipher suite with SHA-256
 
 ---Makes a context, reading its files at once: what cannot be used is told here and not with the first
 ---connection.

@@ -144,6 +144,10 @@ function contexts.make(name, arg, options, serving)
   if not fields then return nil, err end
   local made
   made, err = check.callat(name, arg, core.context, fields)
+  if not made and err.op == "keylog" and options.keylog == nil then -- the variable is no reason to fail
+    fields.keylog = nil
+    made, err = check.callat(name, arg, core.context, fields)
+  end
   if not made then return nil, err end
   local kept = { -- no more than is asked for later: neither keys nor what the caller may change
     verify = options.verify, verify_time = options.verify_time, session = options.session,
@@ -156,6 +160,11 @@ end
 
 function context:__tostring()
   return ("net.tls.context (%p)"):format(self)
+end
+
+-- Whether a host is a numeric address.
+function contexts.isaddress(host)
+  return require("net.certificate").target(host) == nil
 end
 
 -- Whether it is a context.

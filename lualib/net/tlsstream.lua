@@ -114,6 +114,12 @@ local function clientplan(name, arg, options, host)
   if host and (host == "" or #host > LONGEST_HOST or host:find "^%." or host:find "^unix:") then
     return contexts.fail('"%s" is no name or address that a certificate can be for', escape(host))
   end
+  if options.dane and not verify then
+    check.bad(name, arg, 'option "dane": verification that is not switched off', "verify = false")
+  end
+  if options.dane and host and contexts.isaddress(host) then
+    return contexts.fail('"%s": TLSA records are those of a name', escape(host))
+  end
   if not host and (verify or options.dane) then
     check.bad(name, arg, 'option "host": the name that the certificate has to be for', nil)
   end
@@ -198,6 +204,9 @@ local function namedcontext(name, arg, pattern, value)
   for field in pairs(value) do
     if not contexts.isfield[field] then check.unknown(name, arg, field) end
   end
+  if not value.cert and not value.psk then
+    check.bad(name, arg, ('option "servername": cert and key for %q'):format(pattern), "none")
+  end
   return contexts.make(name, arg, value, true)
 end
 
@@ -262,6 +271,7 @@ end
 -- Until `limit`, or for good until the deadline. What a client asked for is answered before the handshake
 -- goes on, whichever call goes on with it: not with a context that was not chosen.
 local function accept(s, state, limit)
+  local timeout = require("net.task").timeout
   while true do
     if state.asked == nil then
       local ok, err = core.handshake(s, math.max(math.min(state.deadline, limit) - task.now(), 0))
@@ -271,7 +281,12 @@ local function accept(s, state, limit)
       if ok == nil then return nil, explained(s, err, nil, time), final end
       state.asked = err or false
     end
-    local ok, err = choose(s, state.plan, state.asked or nil)
+    local left = math.max(math.min(state.deadline, limit) - task.now(), 0)
+    local ok, err = timeout(left, choose, s, state.plan, state.asked or nil)
+    -- A function that ran out of time may have answered nil for that reason: its answer does not count.
+    if task.now() >= math.min(state.deadline, limit) then
+      return nil, newerror("handshake", "TIMEOUT"), task.now() >= state.deadline
+    end
     if not ok then return nil, err, true end
     state.asked = nil
   end

@@ -49,6 +49,7 @@ describe("a context", function()
 
   it("refuses files and settings that OpenSSL does not take", function()
     assert.matches("/nonexistent", refused { cafile = "/nonexistent" }, 1, true)
+    assert.matches("/nonexistent", refused { capath = "/nonexistent" }, 1, true)
     assert.matches("ciphers", refused { ciphers = "NOTHING" }, 1, true)
     assert.matches("ciphersuites", refused { ciphersuites = "NOTHING" }, 1, true)
     assert.matches("groups", refused { groups = "P-1" }, 1, true)

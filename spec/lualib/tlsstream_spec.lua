@@ -437,6 +437,26 @@ describe("a server", function()
     assert.equal("TLS_HANDSHAKE", err.code)
   end)
 
+  it("gives a servername function no more time than the handshake and the call have", function()
+    local one = secure.authority "one.test"
+    local context = assert(net.tls.context { cert = one.chain, key = one.key })
+    local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server {
+      handshake_timeout = 5, servername = function()
+        net.sleep(0.3) -- is cut short, and then nil would mean the listener's own certificate
+        return nil
+      end,
+    } }))
+    local client = net.spawn(net.connect, "127.0.0.1", select(2, listener:getsockname()),
+      { tls = { context = context, host = "one.test", verify = false }, timeout = 5 })
+    local s <close> = assert(listener:accept(5))
+    local began = net.now()
+
+    assert.equal("TIMEOUT", select(2, s:recv(1, 0.05)).code)
+    assert.is_true(net.now() - began < 0.25)
+    assert(s:handshake(5)) -- asks again
+    assert(client:join(5)):close()
+  end)
+
   it("does the handshake with the first call on what it accepted", function()
     local server <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server() }))
     local host, port = server:getsockname()
@@ -545,6 +565,7 @@ describe("a server", function()
     assert.equal("TLS_CONFIG", err.code)
     for text, options in pairs {
       ["cert and key"] = {}, ['option "servername"'] = secure.server { servername = 1 },
+      ['cert and key for "x.test"'] = secure.server { servername = { ["x.test"] = { min = "TLSv1.3" } } },
       ["unknown option"] = secure.server { host = "x" },
       ["seconds"] = secure.server { handshake_timeout = -1 },
     } do
@@ -911,6 +932,17 @@ describe("DANE", function()
     assert.equal(2, right.dane.usage)
   end)
 
+  it("is for names, and not together with verify = false", function()
+    local records = { record(3, 1, 1, ("x"):rep(32)) }
+    local s, err = net.connect("127.0.0.1", 1, { tls = { dane = records } })
+    assert.is_nil(s)
+    assert.equal("TLS_CONFIG", err.code)
+    local ok, message = pcall(net.connect, "127.0.0.1", 1,
+      { tls = { host = "x.test", dane = records, verify = false } })
+    assert.is_false(ok)
+    assert.matches('option "dane"', message, 1, true)
+  end)
+
   it("refuses records of which none can be used", function()
     local _, err = view { dane = { record(3, 1, 1, "too short") } }
 
@@ -944,6 +976,11 @@ describe("the environment", function()
   it("is asked for no configuration of OpenSSL", function()
     assert.equal("connected", connect("OPENSSL_CONF=/nonexistent OPENSSL_MODULES=/nonexistent "
       .. "SSL_CERT_FILE=@FOLDER@/ca.pem", ""))
+  end)
+
+  it("that names a file which cannot be written, or no folder, keeps nobody from connecting", function()
+    assert.equal("connected", connect("SSL_CERT_FILE=@FOLDER@/ca.pem SSLKEYLOGFILE=/nonexistent/keys", ""))
+    assert.equal("connected", connect("SSL_CERT_FILE=@FOLDER@/ca.pem SSL_CERT_DIR=", ""))
   end)
 
   it("may name a file for the secrets, which is ours alone", function()
