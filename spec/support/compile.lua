@@ -21,15 +21,18 @@ local function objects()
   end
 end
 
+-- Whether the program that runs is the one with sanitizers.
 local function sanitized()
   local file <close> = assert(io.open(netlua.program, "rb"))
-  return file:read "a":find("__asan_init", 1, true) and "SAN=1 " or ""
+  return file:read "a":find("__asan_init", 1, true) ~= nil
 end
+
+compile.sanitized = sanitized()
 
 -- The Makefile's own variables, so that they are kept in one place.
 local function flags(names)
   return output(("make -s --no-print-directory %s--eval='spec-flags: ; @echo $(%s)' spec-flags"):format(
-    sanitized(), table.concat(names, ") $(")))
+    compile.sanitized and "SAN=1 " or "", table.concat(names, ") $(")))
 end
 
 local function run(command)
