@@ -1,10 +1,11 @@
 -- The tools that look at TLS, with servers of OpenSSL and nginx.
 
 local authority = require "authority"
+local nginx = require "nginx"
 local server = require "server"
 local tools = require "tools"
 
-local openssl, nginx = server.find "openssl", server.find "nginx"
+local openssl = server.find "openssl"
 local HOST = "server.test"
 
 local a = authority.new(HOST)
@@ -76,36 +77,19 @@ describe("netlua tls, with openssl s_server,", function()
   end)
 end)
 
-local CONFIG = [[
-daemon off;
-%s
-worker_processes 1;
-pid @FOLDER@/pid;
-lock_file @FOLDER@/lock;
-error_log @FOLDER@/error.log;
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path @FOLDER@/body; proxy_temp_path @FOLDER@/proxy; fastcgi_temp_path @FOLDER@/fastcgi;
-  uwsgi_temp_path @FOLDER@/uwsgi; scgi_temp_path @FOLDER@/scgi;
+local HTTP = [[
   server {
     listen 127.0.0.1:@PORT@;
     listen unix:@FOLDER@/socket ssl;
     ssl_certificate chain.pem;
     ssl_certificate_key key.pem;
   }
-}
 ]]
 
 describe("the diagnosis, with nginx,", function()
-  local it = server.needing(nginx, "the package nginx-light", it, pending)
+  local it = server.needing(nginx.path, "the package nginx-light", it, pending)
 
-  local function web()
-    local more = { ["nginx.conf"] = CONFIG:format(server.isroot() and "user root;" or "") }
-    for name, text in pairs(files) do more[name] = text end
-    local command = ("exec '%s' -p @FOLDER@ -c @FOLDER@/nginx.conf"):format(nginx)
-    return server.start({ command = command, files = more }):listening()
-  end
+  local function web() return nginx.start(HTTP, files) end
 
   it("finds the certificate good on its port for TLS", function()
     local s <close> = web()

@@ -1,19 +1,7 @@
+local nginx = require "nginx"
 local server = require "server"
 
-local nginx = server.find "nginx"
-
-local CONFIG = [[
-daemon off;
-%s
-worker_processes 1;
-pid @FOLDER@/pid;
-lock_file @FOLDER@/lock;
-error_log @FOLDER@/error.log;
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path @FOLDER@/body; proxy_temp_path @FOLDER@/proxy; fastcgi_temp_path @FOLDER@/fastcgi;
-  uwsgi_temp_path @FOLDER@/uwsgi; scgi_temp_path @FOLDER@/scgi;
+local HTTP = [[
   keepalive_timeout 1s;
   server {
     listen 127.0.0.1:@PORT@;
@@ -21,7 +9,6 @@ http {
     root @FOLDER@;
     location = /cut { return 444; }
   }
-}
 ]]
 
 local SMALL = "a small page\n"
@@ -35,13 +22,7 @@ end
 
 local function start(options)
   options = options or {}
-  local user = server.isroot() and "user root;" or ""
-  local s = server.start {
-    command = ("exec '%s' -p @FOLDER@ -c @FOLDER@/nginx.conf"):format(nginx),
-    files = { ["nginx.conf"] = CONFIG:format(user), ["small.txt"] = SMALL, ["large.txt"] = options.large },
-    port = options.port,
-  }
-  return s:listening()
+  return nginx.start(HTTP, { ["small.txt"] = SMALL, ["large.txt"] = options.large }, options.port)
 end
 
 local function request(s, text)
@@ -71,7 +52,7 @@ local function killall(web)
 end
 
 describe("nginx", function()
-  local it = server.needing(nginx, "the package nginx-light", it, pending)
+  local it = server.needing(nginx.path, "the package nginx-light", it, pending)
 
   it("answers HTTP/1.0 and ends the stream after the body", function()
     local web <close> = start()

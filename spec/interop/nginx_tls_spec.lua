@@ -1,21 +1,9 @@
 local authority = require "authority"
+local nginx = require "nginx"
 local secure = require "secure"
 local server = require "server"
 
-local nginx = server.find "nginx"
-
-local CONFIG = [[
-daemon off;
-%s
-worker_processes 1;
-pid @FOLDER@/pid;
-lock_file @FOLDER@/lock;
-error_log @FOLDER@/error.log;
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path @FOLDER@/body; proxy_temp_path @FOLDER@/proxy; fastcgi_temp_path @FOLDER@/fastcgi;
-  uwsgi_temp_path @FOLDER@/uwsgi; scgi_temp_path @FOLDER@/scgi;
+local HTTP = [[
   keepalive_timeout 2s;
   ssl_certificate_key @FOLDER@/key;
   ssl_session_cache shared:s:1m;
@@ -34,7 +22,6 @@ http {
     ssl_certificate @FOLDER@/otherchain;
     location / { return 200 "the other"; }
   }
-}
 ]]
 
 local rows = {}
@@ -44,11 +31,7 @@ local function start(more, files)
   local a = secure.authority()
   local all = { chain = a.chain, key = a.key, otherchain = rows["wrong host"].chain, ca = a.capem }
   for name, text in pairs(files or {}) do all[name] = text end
-  all["nginx.conf"] = CONFIG:format(server.isroot() and "user root;" or "", more or "")
-  local web = server.start {
-    command = ("exec '%s' -p @FOLDER@ -c @FOLDER@/nginx.conf"):format(nginx), files = all,
-  }
-  return web:listening()
+  return nginx.start(HTTP:format(more or ""), all)
 end
 
 local function dial(web, tls)
@@ -64,7 +47,7 @@ local function get(s, path)
 end
 
 describe("nginx with TLS", function()
-  local it = server.needing(nginx, "the package nginx-light", it, pending)
+  local it = server.needing(nginx.path, "the package nginx-light", it, pending)
 
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
     it("answers, ends, and resumes the session with " .. version, function()
