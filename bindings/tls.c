@@ -445,6 +445,7 @@ static int establish (lua_State *L, nl_stream *s, tls *t) {
   s->pending = t->lost; /* the client may have gone, perhaps after it said something */
   if (!judge(t)) return untrusted(L, t, "handshake");
   t->base.shared = keyshared(t);
+  t->base.bound = SSL_version(t->base.ssl) >= TLS1_3_VERSION || SSL_get_extms_support(t->base.ssl) == 1;
   t->base.established = true;
   if (t->fresh != NULL) nl_cacheput(t->cache, t->key, t->fresh);
   t->fresh = NULL;

@@ -368,7 +368,7 @@ static int tlssession_export (lua_State *L) {
   size_t size = nl_checksize(L, 3, 1, LONGESTEXPORT);
   const char *context = lua_isnoneornil(L, 4) ? NULL : nl_checkbytes(L, 4, &contextlen);
   if (t == NULL || !t->established) return nl_fail(L, "export", "ENOTCONN", "no TLS on this stream");
-  if (SSL_version(t->ssl) < TLS1_3_VERSION && SSL_get_extms_support(t->ssl) != 1) { /* RFC 9266, section 3 */
+  if (!t->bound) { /* RFC 9266, section 3 */
     return nl_fail(L, "export", "TLS_PROTOCOL",
                    "the session has no extended master secret: it could be shared");
   }

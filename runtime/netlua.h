@@ -312,6 +312,7 @@ typedef struct nl_session { /* what the bindings of TLS share; the types are Ope
   bool asked;  /* a server: which context fits the name was asked */
   bool established, verified;
   bool shared; /* a key that both know stands for a certificate */
+  bool bound;  /* its keying material is that of no other session */
 } nl_session;
 
 struct nl_stream {
