@@ -1,5 +1,5 @@
--- tour: what netlua does, shown in six steps on servers that it starts itself. The code that a step shows is
--- the code that runs; then the tour checks what came out of it.
+-- tour: what netlua does, shown in seven steps on servers that it starts itself. The code that a step shows
+-- is the code that runs; then the tour checks what came out of it.
 
 local CLIENTS = 1000
 local LIMIT = 8 -- seconds for one step
@@ -210,6 +210,40 @@ function refused.check(_, _, s, err)
   return table.unpack(lines)
 end
 
+local verified = {
+  title = "TLS, verified",
+  text = "An authority and a certificate for server.test are made on the spot. The second connection asks "
+    .. "for another name.",
+  code = [[
+local ca, cakey = net.x509.make { subject = "CN=Tour CA", ca = true }
+local cert, key = net.x509.make {
+  subject = "CN=server.test", names = { "server.test" },
+  issuer = { certificate = ca, key = cakey },
+}
+local options = { tls = { cert = cert:pem(), key = key } }
+local listener <close> = assert(net.listen("127.0.0.1", 0, options))
+net.spawn(listener.serve, listener, function(client)
+  client:write "for your eyes only\n"
+end)
+
+local _, port = listener:getsockname()
+local function connect(host)
+  local tls = { ca = ca:pem(), host = host }
+  return net.connect("127.0.0.1", port, { tls = tls })
+end
+local s <close> = assert(connect "server.test")
+return s:read(), s:tls(), select(2, connect "other.test")
+]],
+}
+
+function verified.check(_, _, line, info, err)
+  expect(line == "for your eyes only", "the server sent ", tostring(line))
+  expect(info and info.verified, "the connection is not verified")
+  expect(err and err.code == "TLS_VERIFY", "another name gave ", tostring(err))
+  return ("%s, %s, verified: %s"):format(info.protocol, info.cipher, info.certificate.subject), tostring(err),
+    "err:explain(): " .. err:explain()
+end
+
 -- ---- a real web server
 
 local CONFIG = [[
@@ -328,7 +362,7 @@ function web.check(given, _, status, headers, body)
   return table.unpack(lines)
 end
 
-local steps = { thousand, deadline, halfclose, canceled, refused, web }
+local steps = { thousand, deadline, halfclose, canceled, refused, verified, web }
 
 -- ---- running them
 
@@ -394,7 +428,7 @@ return {
     end
     colored = wantscolor()
     local began, fine = net.now(), 0
-    say("netlua in six steps. Each shows the code that it runs, then what came of it.\n",
+    say("netlua in seven steps. Each shows the code that it runs, then what came of it.\n",
       "Nothing leaves this machine.")
     for number, step in ipairs(steps) do
       if show(number, step) then fine = fine + 1 end

@@ -121,7 +121,7 @@ describe("netlua tour", function()
   end)
 
   withnginx("ends with status 0 and within ten seconds when every step did what it says", function()
-    assert.matches("\n6 of 6 steps did what they say", whole().out)
+    assert.matches("\n7 of 7 steps did what they say", whole().out)
     assert.equal("", whole().err)
     assert.equal(0, whole().status)
     assert.is_true(whole().seconds < 10)
@@ -170,7 +170,7 @@ describe("netlua tour", function()
     ]]
 
     assert.matches("FAILED nginx is not installed[^\n]*apt%-get install nginx%-light", flat(out))
-    assert.matches("\n5 of 6 steps did what they say", out)
+    assert.matches("\n6 of 7 steps did what they say", out)
     assert.equal(1, status)
   end)
 
@@ -181,7 +181,7 @@ describe("netlua tour", function()
     local run = tour(dir, path)
 
     assert.matches("FAILED nginx does not start: %[emerg%] no mood for it", flat(run.out))
-    assert.matches("\n5 of 6 steps did what they say", run.out)
+    assert.matches("\n6 of 7 steps did what they say", run.out)
     assert.equal(1, run.status)
     assert.same({ "bin" }, entries(dir.path))
   end)
