@@ -132,8 +132,8 @@ local function readfile(all, file)
   if #block > 0 then place(all, owners, readblock(block), "", file .. ":" .. number) end
 end
 
----Reads the files into {classes = {name = class}}. A class has name, where, parent, text, fields and functions;
----a function has name, dot, args, text, async, params, returns, see, example, owner and where.
+---Reads the files into {classes = {name = class}}. A class has name, where, parent, text, fields and
+---functions; a function has name, dot, args, text, async, params, returns, see, example, owner and where.
 function annotations.read(files)
   local all = { classes = {} }
   for _, file in ipairs(files) do readfile(all, file) end

@@ -324,4 +324,15 @@ function complete.candidates(line, point, scope)
   return { table.unpack(found) }, first
 end
 
+---What a name as it is typed, such as `a.b[1]:c`, leads to: the value, the class that the annotations have
+---for it, the class of what is in front of the last part, and that part. Nothing if it is no such name.
+function complete.lookup(name, scope)
+  local list = chunk.tokens(name)
+  local keys = #list > 0 and chain(list, #list)
+  if not keys then return nil end
+  local owner = #keys > 1 and follow(scope, keys, #keys - 1) or nil
+  local place = follow(scope, keys, #keys)
+  return place.value, place.class, owner and owner.class, keys[#keys]
+end
+
 return complete
