@@ -312,15 +312,34 @@ local function topics(prefix)
   return chosen(names, prefix, "^[%a_][%w_.:]*$")
 end
 
+-- Commands whose words are Lua.
+local EXPRESSIONS = { [".time"] = true, [".bg"] = true, [".json"] = true, [".table"] = true }
+
+local function command(text, scope)
+  local name, at = text:match "^%s*(%.%S*)%s+()"
+  local commands = require "net.commands"
+  if not name then
+    local prefix = text:match "%S*$"
+    return chosen(commands.names(), prefix, "^%.%l*$"), #text - #prefix + 1
+  end
+  local rest = text:sub(at)
+  if EXPRESSIONS[name] then
+    local found, first = lua(rest, scope)
+    return found, first + at - 1
+  end
+  if name == ".help" then return topics(rest), at end
+  return name == ".set" and chosen(commands.settings(), rest) or NONE, at
+end
+
 ---What may stand at the cursor: the candidates, sorted, and the index in the line of the first byte that each
 ---of them replaces, up to the cursor. `point` is the number of bytes before the cursor; `scope` the table
 ---that the names of the prompt are in. Runs no code that is not netlua's own.
 function complete.candidates(line, point, scope)
   local text = line:sub(1, point)
-  local marks, topic = text:match "^%s*(%?%??)%s*([^%s]*)$"
-  if marks then return topics(topic), #text - #topic + 1 end
-  if #text > LONGEST or text:find "^%s*[?.]" then return {}, #text + 1 end
-  local found, first = lua(text, scope)
+  local topic = text:match "^%s*%?%??%s*(%S*)$"
+  if topic then return topics(topic), #text - #topic + 1 end
+  if #text > LONGEST or text:find "^%s*%?" then return {}, #text + 1 end
+  local found, first = (text:find "^%s*%." and command or lua)(text, scope)
   return { table.unpack(found) }, first
 end
 

@@ -166,6 +166,19 @@ describe("completion", function()
     assert.equal(2, select(2, behind "?net.conn"))
   end)
 
+  it("offers commands, and what they take", function()
+    assert.equal(".table .tasks .time", behind ".t")
+    assert.equal(1, select(2, behind ".t"))
+    assert.equal("depth items width", behind ".set ")
+    assert.is_true(has(".help net.conn", "net.connect"))
+    assert.equal("", behind ".load ")
+
+    local names, first = behind(".time config.t", { config = { timeout = 1 } })
+
+    assert.equal("timeout", names)
+    assert.equal(14, first)
+  end)
+
   it("takes any line, and little time", function()
     local large = {}
     for index = 1, 100000 do large["key" .. index] = true end
