@@ -43,7 +43,9 @@ LAZY_LIBRARIES = $(if $(LAZY),$(foreach l,libssl libcrypto,$(shell $(CC) -print-
 LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,tls tlscontext tlssession ocsp certificate x509 trust certify)
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
-LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(ARGPARSE)
+LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(DOCDATA) $(ARGPARSE)
+# What the annotations say, for help and completion.
+DOCDATA = $(BUILD)/lualib/net/core/docs.lua
 # The one library in Lua that is not ours: where the system's Lua finds it.
 ARGPARSE := $(shell $(LUA) -e 'print(package.searchpath("argparse", package.path) or "")' 2>/dev/null)
 OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(SOURCES)) $(BUILD)/embedded.o $(BUILD)/lazy.o
@@ -59,6 +61,10 @@ $(BUILD)/embedded.c: runtime/embed.lua $(LIBRARY)
 	$(if $(ARGPARSE),,$(error argparse for $(LUA) is missing: make setup))
 	@mkdir -p $(@D)
 	$(LUA) runtime/embed.lua $@ $(LIBRARY)
+
+$(DOCDATA): docs/reference/data.lua docs/reference/annotations.lua $(wildcard lualib/*.lua lualib/*/*.lua)
+	@mkdir -p $(@D)
+	$(LUA) docs/reference/data.lua $@
 
 $(BUILD)/lazy.c: runtime/lazy.lua $(LAZY_OBJECTS)
 	$(LUA) runtime/lazy.lua $@ $(MACHINE) $(LAZY_LIBRARIES) -- $(LAZY_OBJECTS)

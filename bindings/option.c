@@ -472,6 +472,27 @@ static int option_constant (lua_State *L) {
   return 1;
 }
 
+/* [-0, +0, m] appends words to the list on top, which has n so far */
+static lua_Integer addwords (lua_State *L, const nl_word *words, lua_Integer n) {
+  for (; words->name != NULL; words++) {
+    lua_pushstring(L, words->name);
+    lua_rawseti(L, -2, ++n);
+  }
+  return n;
+}
+
+/* constants() -> {name, ...}: what constant knows */
+static int option_constants (lua_State *L) {
+  lua_newtable(L);
+  lua_Integer n = addwords(L, nl_constants, addwords(L, nl_levels, 0));
+  for (const nl_option *o = nl_options; o->name != NULL; o++) {
+    if (strstr(o->name, "BUFFER") != NULL) continue;
+    lua_pushstring(L, o->name);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
 static void addmethods (lua_State *L, const nl_class *class, const luaL_Reg *methods) {
   nl_pushclass(L, class);
   lua_getfield(L, -1, "__index");
@@ -480,8 +501,10 @@ static void addmethods (lua_State *L, const nl_class *class, const luaL_Reg *met
 }
 
 int luaopen_net_option (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"options", option_options}, {"constant", option_constant}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"options", option_options},
+                                       {"constant", option_constant},
+                                       {"constants", option_constants},
+                                       {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"setsockopt", handle_setsockopt}, {"getsockopt", handle_getsockopt}, {NULL, NULL}};
   static const luaL_Reg more[] = {{"info", stream_info}, {NULL, NULL}};

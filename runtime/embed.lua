@@ -3,11 +3,11 @@
 
 local output = assert(io.open(arg[1], "w"))
 
--- lualib/net/dial.lua is the module net.dial; scripts/tour.lua is the tool scripts.tour; a file of the system
--- is the module of its own name.
+-- lualib/net/dial.lua is the module net.dial, also where the build made it; scripts/tour.lua is the tool
+-- scripts.tour; a file of the system is the module of its own name.
 local function modulename(file)
-  file = file:gsub("^/.*/", "")
-  return (file:gsub("^lualib/", ""):gsub("%.lua$", ""):gsub("/", "."))
+  file = file:match "lualib/(.*)$" or file:gsub("^/.*/", "")
+  return (file:gsub("%.lua$", ""):gsub("/", "."))
 end
 
 local function bytes(data)
@@ -25,7 +25,7 @@ for i = 2, #arg do
   local source = assert(file):read("a")
   file:close()
   local chunk = assert(load(source, "@" .. arg[i]:gsub("^/.*/", ""), "t"))
-  local data = string.dump(chunk)
+  local data = string.dump(chunk, arg[i]:find "/lualib/" ~= nil) -- what was made has no lines to tell of
   output:write(("static const unsigned char file%d[] = {\n%s};\n"):format(i, bytes(data)))
   rows[#rows + 1] = ('  {"%s", file%d, sizeof file%d},\n'):format(modulename(arg[i]), i, i)
 end

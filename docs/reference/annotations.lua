@@ -103,8 +103,8 @@ local function place(all, owners, item, line, where)
   local owner = line:match "^local ([%w_]+) ="
   if item.class then
     local class = all.classes[item.class] or { name = item.class, functions = {}, fields = {}, text = "" }
-    class.parent = class.parent or item.parent
-    if #item.text > 0 then class.text = item.text end
+    class.parent, class.where = class.parent or item.parent, class.where or where
+    if #item.text > 0 then class.text, class.where = item.text, where end
     for _, field in ipairs(item.fields) do class.fields[#class.fields + 1] = field end
     all.classes[item.class] = class
     if owner then owners[owner] = class end
@@ -132,8 +132,8 @@ local function readfile(all, file)
   if #block > 0 then place(all, owners, readblock(block), "", file .. ":" .. number) end
 end
 
----Reads the files into {classes = {name = class}}. A class has name, parent, text, fields and functions; a
----function has name, dot, args, text, async, params, returns, see, example, owner and where.
+---Reads the files into {classes = {name = class}}. A class has name, where, parent, text, fields and
+---functions; a function has name, dot, args, text, async, params, returns, see, example, owner and where.
 function annotations.read(files)
   local all = { classes = {} }
   for _, file in ipairs(files) do readfile(all, file) end

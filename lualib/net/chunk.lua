@@ -6,6 +6,14 @@ local KEYWORDS = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then
 true until while]]):gmatch "%a+" do KEYWORDS[word] = true end
 
+---The words of the language, sorted.
+function chunk.keywords()
+  local list = {}
+  for word in pairs(KEYWORDS) do list[#list + 1] = word end
+  table.sort(list)
+  return list
+end
+
 local OPENS = { ["do"] = 1, ["then"] = 1, ["else"] = 1, ["function"] = 1, ["repeat"] = 1, ["("] = 1,
   ["{"] = 1, ["["] = 1 }
 local CLOSES = { ["end"] = 1, ["until"] = 1, [")"] = 1, ["}"] = 1, ["]"] = 1, ["elseif"] = 1, ["else"] = 1 }
@@ -48,17 +56,18 @@ local function tokenend(source, at)
   return finish or at, "other"
 end
 
--- The tokens of a source without blanks and comments: {text, from, to, kind}.
-local function tokens(source)
-  local list, at = {}, 1
+---The tokens of a source without blanks and comments: {text, from, to, kind}; and whether a comment is last.
+function chunk.tokens(source)
+  local list, at, comment = {}, 1, false
   while at <= #source do
     local finish, kind = tokenend(source, at)
+    comment = source:find("^%-%-", at) ~= nil
     if kind ~= "space" then
       list[#list + 1] = { text = source:sub(at, finish), from = at, to = finish, kind = kind }
     end
     at = finish + 1
   end
-  return list
+  return list, comment
 end
 
 local function isname(token)
@@ -86,7 +95,7 @@ end
 -- Turns `local` at the top level into assignments: the source without them, the names, those that stay local
 -- because they have an attribute, and the last token. Lines keep their numbers.
 local function lasting(source)
-  local list, depth = tokens(source), 0
+  local list, depth = chunk.tokens(source), 0
   local names, kept, parts, at = {}, {}, {}, 1
   for place, token in ipairs(list) do
     if token.kind ~= "string" and CLOSES[token.text] then depth = depth - 1 end

@@ -217,7 +217,8 @@ local function arerecords(value)
 end
 
 local function cell(value)
-  if type(value) ~= "string" then return scalar(value) end
+  if value == nil then return "" end
+  if type(value) ~= "string" then return scalar(value) or "{..}" end
   return text.escape(#value > HEAD and value:sub(1, HEAD) .. ".." or value)
 end
 
@@ -238,7 +239,7 @@ local function columns(list, fields, state)
     for place, shown in ipairs(row) do
       row[place] = place < #row and shown .. (" "):rep(widths[place] - text.width(shown)) or shown
     end
-    lines[index] = table.concat(row, "  ")
+    lines[index] = table.concat(row, "  "):gsub(" +$", "")
   end
   if length > state.items then lines[#lines + 1] = ("..  -- %d more"):format(length - state.items) end
   return table.concat(lines, "\n")
@@ -258,6 +259,36 @@ function show.value(value, options)
     if text.width(shown:match "^[^\n]*") <= state.width then return shown end
   end
   return render(value, state, options.depth or DEPTH, 0)
+end
+
+-- The names that records have for their fields, sorted.
+local function allfields(list)
+  local names, seen = {}, {}
+  for _, item in ipairs(list) do
+    for name in next, item do
+      if type(name) == "string" and not seen[name] then names[#names + 1] = name end
+      seen[name] = true
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+---A list of records as columns, whatever their fields are; any other table as one of keys and values. The
+---same options.
+function show.columns(value, options)
+  if type(value) ~= "table" then return show.value(value, options) end
+  local state = { items = options and options.items or ITEMS }
+  local length, rest = keysof(value)
+  local list = {}
+  for index = 1, length do list[index] = rawget(value, index) end
+  if #rest == 0 and length > 0 and arerecords(list) then
+    local names = allfields(list)
+    if #names > 0 then return columns(list, names, state) end
+  end
+  for index = 1, length do list[index] = { key = index, value = rawget(value, index) } end
+  for _, key in ipairs(rest) do list[#list + 1] = { key = key, value = rawget(value, key) } end
+  return columns(list, { "key", "value" }, state)
 end
 
 local errors = debug.getmetatable(require("net.core.error").new("show", "EOF"))

@@ -49,6 +49,13 @@ function text.escape(bytes)
   return table.concat(parts)
 end
 
+---Writes bytes so that they can be shown, as escape does, but keeps the ends of lines and tabs.
+---@param bytes string
+---@return string text
+function text.lines(bytes)
+  return (bytes:gsub("[^\n\t]+", text.escape))
+end
+
 ---Replaces what is not UTF-8 by U+FFFD, byte by byte.
 ---@param bytes string
 ---@return string text

@@ -95,4 +95,28 @@ s
     assert.matches("<eof>", err, 1, true)
     assert.equal(0, status)
   end)
+
+  it("takes what begins with a dot or a question mark as a command, and never as Lua", function()
+    local out, err = session "?net.pair\n.hepl\n.5\n?nosuchname\n.help json\n"
+
+    assert.matches("^net.pair%(%[type%]%) %-> a, b\n", out)
+    assert.matches("\n.json EXPR\n", out, 1, true)
+    assert.matches("no command .hepl; did you mean .help?", err, 1, true)
+    assert.matches("no command .5; .help shows all", err, 1, true)
+    assert.matches("nothing is known of nosuchname", err, 1, true)
+  end)
+
+  it("shows how long a slow entry took", function()
+    local _, err = session "net.sleep(1.01)\nnet.sleep(0)\n"
+
+    local _, count = err:gsub("%-%- 1%.%d+ s\n", "")
+    assert.equal(1, count)
+  end)
+
+  it("leaves with .exit and its status, whatever else runs", function()
+    local out, _, status = session "net.spawn(net.sleep, 60);\n.exit 3\nprint 'not here'\n"
+
+    assert.equal("", out)
+    assert.equal(3, status)
+  end)
 end)

@@ -20,6 +20,10 @@ describe("text for a terminal", function()
     end
   end)
 
+  it("has its lines and tabs where they are wanted", function()
+    assert.equal("a\n\tb\\x1b\n", text.lines "a\n\tb\27\n")
+  end)
+
   it("takes two columns for wide characters and none for marks", function()
     assert.equal(5, text.width "ab\u{6f22}c")
     assert.equal(1, text.width "e\u{301}")

@@ -80,7 +80,7 @@ end
 local CHAPTERS = {
   "first-script", "waiting", "streams", "servers", "datagrams", "names", "reverse", "addresses", "bytes",
   "options", "timeouts", "shutdown", "multicast", "select", "interfaces", "ports", "path", "diagnose",
-  "tls", "tls-servers", "certificates", "errors", "command-line", "tools",
+  "tls", "tls-servers", "certificates", "errors", "command-line", "prompt", "tools",
 }
 
 local pages = { "README.md" }
