@@ -241,10 +241,12 @@ local function serverplan(name, arg, options)
   local choose
   choose, err = chooser(name, arg, options.servername)
   if err then return nil, err end
-  return {
+  local plan = {
     context = context, choose = choose, verify = options.verify, mode = modeof(context, options.verify),
     failed = options.failed, timeout = options.handshake_timeout or HANDSHAKE,
   }
+  plan.done = { plan = plan } -- what its streams have in common after the handshake
+  return plan
 end
 
 -- What a context for a name does not say of certificates of clients is as for the others.
@@ -324,6 +326,7 @@ local function greet(s, timeout)
   end })
   local ok, err, final = accept(s, state, limit)
   if final then state.failure = err end
+  if ok and not state.context then greeting.policy(s, state.plan.done) end -- an idle client needs no more
   return ok, err
 end
 
