@@ -195,6 +195,15 @@ local function results(session, source)
   return table.move(values, 2, values.n, 1, { n = values.n - 1 })
 end
 
+-- A character that terminals act on, as JSON has it too.
+local function harmless(character)
+  if text.escape(character) == character then return character end
+  local code = utf8.codepoint(character)
+  if code < 0x10000 then return ("\\u%04x"):format(code) end
+  code = code - 0x10000
+  return ("\\u%04x\\u%04x"):format(0xd800 | code >> 10, 0xdc00 | code & 0x3ff)
+end
+
 command(".json", "EXPR", "shows its value as JSON", function(session, source)
   local values, problem = results(session, source)
   if not values then return nil, problem end
@@ -203,7 +212,7 @@ command(".json", "EXPR", "shows its value as JSON", function(session, source)
   if value == nil and type(err) == "table" and err.code then value = { error = record.error(err) } end
   local good, shown = pcall(record.json, value, true)
   if not good then return nil, text.lines(tostring(shown)) end
-  return shown
+  return (shown:gsub("[\x7f-\xf4][\x80-\xbf]*", harmless))
 end)
 
 command(".table", "EXPR", "shows its value in columns", function(session, source)

@@ -156,6 +156,8 @@ describe("the commands of the prompt", function()
   it("show values as JSON, and errors too", function()
     assert.equal('{\n  "a": [\n    1,\n    "x"\n  ]\n}', (run ".json { a = { 1, 'x' } }"))
     assert.matches('"code": "ECONNREFUSED"', (run ".json net.connect('127.0.0.1', 1)"))
+    assert.equal('"\u{e9}\\u009b\\u202e\\udb40\\udc41\\u007f"',
+      (run [[.json "\u{e9}\u{9b}\u{202e}\u{e0041}\x7f"]]))
     assert.matches("no luck", select(2, run ".json error 'no luck'"))
     assert.equal("string", type(select(2, run ".json print")))
   end)
