@@ -11,7 +11,8 @@ local commands = {}
 -- name = least and most
 local SETTINGS = { depth = { 1, 100 }, items = { 1, 100000 }, width = { 20, 1000 } }
 
-local LINE = 60 -- columns of a source in a list
+local LINE = 60            -- columns of a source in a list
+local LARGEST = 64 << 20   -- bytes of a file to load
 
 local list = {}    -- of commands, in the order of .help
 local byname = {}
@@ -63,8 +64,10 @@ command(".load", "FILE", "runs a file; its top-level locals last", function(sess
   if name == "" then return nil, ".load needs a file" end
   local file <close>, message = io.open(name, "rb")
   local source, failure = nil, message
-  if file then source, failure = file:read "a" end
+  if file then source, failure = file:read(LARGEST) end
+  if file and not source and not failure then source = "" end -- it is empty
   if not source then return nil, text.escape(failure) end
+  if #source == LARGEST then return nil, text.escape(name) .. " is too large" end
   local entry, wrong = chunk.compile(source:gsub("^#[^\n]*", ""), "@" .. name, session.scope)
   if not entry then return nil, text.escape(wrong) end
   session.perform(entry)

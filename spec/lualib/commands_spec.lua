@@ -85,6 +85,8 @@ describe("the commands of the prompt", function()
     assert.equal(5, session.results[1][1])
     assert.matches("No such file", select(2, run(".load " .. name)))
     assert.matches("directory", select(2, run ".load /tmp"))
+    assert.is_nil(select(2, run ".load /dev/null"))
+    assert.equal("/dev/zero is too large", select(2, run ".load /dev/zero"))
     assert.equal(".load needs a file", select(2, run ".load"))
   end)
 
