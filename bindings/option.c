@@ -481,7 +481,7 @@ static lua_Integer addwords (lua_State *L, const nl_word *words, lua_Integer n) 
   return n;
 }
 
-/* constants() -> {name, ...}: what constant knows */
+/* constants() -> {name, ...}: what constant knows, but second names of options */
 static int option_constants (lua_State *L) {
   lua_newtable(L);
   lua_Integer n = addwords(L, nl_constants, addwords(L, nl_levels, 0));

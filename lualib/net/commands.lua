@@ -11,7 +11,8 @@ local commands = {}
 -- name = least and most
 local SETTINGS = { depth = { 1, 100 }, items = { 1, 100000 }, width = { 20, 1000 } }
 
-local LINE = 60 -- columns of a source in a list
+local LINE = 60            -- columns of a source in a list
+local LARGEST = 64 << 20   -- bytes of a file to load
 
 local list = {}    -- of commands, in the order of .help
 local byname = {}
@@ -63,8 +64,10 @@ command(".load", "FILE", "runs a file; its top-level locals last", function(sess
   if name == "" then return nil, ".load needs a file" end
   local file <close>, message = io.open(name, "rb")
   local source, failure = nil, message
-  if file then source, failure = file:read "a" end
+  if file then source, failure = file:read(LARGEST) end
+  if file and not source and not failure then source = "" end -- it is empty
   if not source then return nil, text.escape(failure) end
+  if #source == LARGEST then return nil, text.escape(name) .. " is too large" end
   local entry, wrong = chunk.compile(source:gsub("^#[^\n]*", ""), "@" .. name, session.scope)
   if not entry then return nil, text.escape(wrong) end
   session.perform(entry)
@@ -195,6 +198,15 @@ local function results(session, source)
   return table.move(values, 2, values.n, 1, { n = values.n - 1 })
 end
 
+-- A character that terminals act on, as JSON has it too.
+local function harmless(character)
+  if text.escape(character) == character then return character end
+  local code = utf8.codepoint(character)
+  if code < 0x10000 then return ("\\u%04x"):format(code) end
+  code = code - 0x10000
+  return ("\\u%04x\\u%04x"):format(0xd800 | code >> 10, 0xdc00 | code & 0x3ff)
+end
+
 command(".json", "EXPR", "shows its value as JSON", function(session, source)
   local values, problem = results(session, source)
   if not values then return nil, problem end
@@ -203,7 +215,7 @@ command(".json", "EXPR", "shows its value as JSON", function(session, source)
   if value == nil and type(err) == "table" and err.code then value = { error = record.error(err) } end
   local good, shown = pcall(record.json, value, true)
   if not good then return nil, text.lines(tostring(shown)) end
-  return shown
+  return (shown:gsub("[\x7f-\xf4][\x80-\xbf]*", harmless))
 end)
 
 command(".table", "EXPR", "shows its value in columns", function(session, source)

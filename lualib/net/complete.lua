@@ -343,6 +343,19 @@ function complete.candidates(line, point, scope)
   return { table.unpack(found) }, first
 end
 
+---How the function is called whose arguments begin at the cursor, as in `net.pair(`; or nil.
+function complete.hint(line, point, scope)
+  local text = line:sub(1, point)
+  local list = #text <= LONGEST and chunk.tokens(text) or NONE
+  local keys = is(list[#list], "(") and chain(list, #list - 1)
+  if not keys then return nil end
+  local owner = #keys > 1 and follow(scope, keys, #keys - 1).class
+  local f, kind, class = docs.member(owner, keys[#keys])
+  if kind == "function" then return docs.signature(class, f) end
+  local value = follow(scope, keys, #keys).value
+  return type(value) == "function" and require("net.show").value(value) or nil
+end
+
 ---What a name as it is typed, such as `a.b[1]:c`, leads to: the value, the class that the annotations have
 ---for it, the class of what is in front of the last part, and that part. Nothing if it is no such name.
 function complete.lookup(name, scope)

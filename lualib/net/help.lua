@@ -13,6 +13,7 @@ local WIDTH = 80
 local ROWS = 200  -- of a list
 local ALSO = 6    -- other things of the same name
 local COLUMN = 30 -- the widest first column
+local STARS = 4   -- of a pattern: more take long to try
 
 local NONE <const> = {}
 
@@ -146,9 +147,12 @@ function pages.error(entry, width)
   return ("%s\n  kind %s\n\n%s"):format(first, code.kind, wrapped(code.explain, width))
 end
 
+local function toolspec(entry)
+  return require("net.core.host").loadtool(entry.item.name)()
+end
+
 function pages.tool(entry)
-  local name = entry.item.name
-  local spec = require("net.core.host").loadtool(name)()
+  local name, spec = entry.item.name, toolspec(entry)
   local out = { ("netlua %s\n  a tool: %s\n"):format(name, spec.summary) }
   for _, example in ipairs(spec.examples or NONE) do out[#out + 1] = "  netlua " .. example end
   out[#out + 1] = ("\nnetlua %s --help"):format(name)
@@ -226,14 +230,16 @@ end
 
 -- ---- lists
 
+local function summaryof(entry)
+  if entry.kind == "error" then return entry.item.message end
+  if entry.kind == "tool" then return toolspec(entry).summary end
+  return docs.sentence(entry.item.text or "")
+end
+
 local function list(entries, width)
   local found = {}
   for index = 1, math.min(#entries, ROWS) do
-    local entry = entries[index]
-    local item = entry.item
-    local words = entry.kind == "error" and item.message or docs.sentence(item.text or "")
-    if entry.kind == "tool" then words = "a tool" end
-    found[index] = cut(row(entry.title, words, COLUMN, math.huge), width)
+    found[index] = cut(row(entries[index].title, summaryof(entries[index]), COLUMN, math.huge), width)
   end
   if #entries > ROWS then found[#found + 1] = ("  ..  -- %d more"):format(#entries - ROWS) end
   return table.concat(found, "\n")
@@ -241,6 +247,7 @@ end
 
 local function matching(pattern)
   local found, fields = {}, {}
+  if select(2, pattern:gsub("%*+", "")) > STARS then return found end
   local magic = "^" .. dotted(pattern):gsub("[^%w_*]", "%%%0"):gsub("%*+", ".*") .. "$"
   for _, entry in ipairs(docs.entries()) do
     local path = entry.path
@@ -257,6 +264,40 @@ function help.list(pattern, options)
   local found = matching(pattern)
   if #found == 0 then return ("nothing fits %s"):format(text.escape(pattern)), false end
   return list(found, options and options.width or WIDTH), true
+end
+
+local function unknown(name)
+  local names = {}
+  for _, entry in ipairs(docs.entries()) do
+    names[#names + 1] = entry.title
+    if entry.kind ~= "field" then names[#names + 1] = entry.path:match "[^.]+$" end
+  end
+  local question = nearest.question(name, names)
+  if #question > 0 then question = "; " .. question end
+  return ("nothing is known of %s%s"):format(text.escape(name), question), false
+end
+
+local function entriesof(name)
+  if name:sub(-1) == "." then name = name .. "*" end
+  if name:find("*", 1, true) then return matching(name) end
+  local entry, _, several = entryof(name)
+  return several or { entry }
+end
+
+---What fits a name or a pattern, as records with name, kind, signature (of a function), summary and page;
+---or nil and what may have been meant.
+function help.records(name, options)
+  local width = options and options.width or WIDTH
+  local found = {}
+  for index, entry in ipairs(entriesof(name)) do
+    found[index] = {
+      name = entry.title, kind = entry.kind, summary = summaryof(entry),
+      page = pages[entry.kind](entry, width),
+      signature = entry.kind == "function" and docs.signature(entry.class, entry.item) or nil,
+    }
+  end
+  if #found > 0 then return found end
+  return nil, (unknown(name))
 end
 
 -- ---- other values
@@ -318,17 +359,6 @@ local function describe(value)
   if not lines or not lines[first] then return shown end
   while first > 1 and lines[first - 1]:find "^%s*%-%-" do first = first - 1 end
   return first == info.linedefined and shown or safe(lines, first, info.linedefined - 1) .. "\n" .. shown
-end
-
-local function unknown(name)
-  local names = {}
-  for _, entry in ipairs(docs.entries()) do
-    names[#names + 1] = entry.title
-    if entry.kind ~= "field" then names[#names + 1] = entry.path:match "[^.]+$" end
-  end
-  local question = nearest.question(name, names)
-  if #question > 0 then question = "; " .. question end
-  return ("nothing is known of %s%s"):format(text.escape(name), question), false
 end
 
 -- ---- the module

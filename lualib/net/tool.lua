@@ -262,6 +262,22 @@ function tool.names()
   return names
 end
 
+---Tells what there is on a name: on what is in `net`, on an error code, on a tool; the same as `?name` at
+---the prompt.
+---@param name string "net.connect", "stream:read", "connect", "ECONNREFUSED", "ping"; "x509.*" for all that
+--- fits
+---@return {name: string, kind: string, signature: string?, summary: string, page: string}[]? pages several
+--- if several are called so, or fit; kind is "function", "class", "field", "constant", "error" or "tool"
+---@return string? message what may have been meant by a name that is unknown
+---```lua
+---assert(net.tool.doc("net.pair")[1].signature == "net.pair([type]) -> a, b")
+---assert(select(2, net.tool.doc "net.pear"):find "net.pair")
+---```
+function tool.doc(name)
+  check.text("doc", 1, name)
+  return require("net.help").records(name)
+end
+
 local function named(caller, name)
   check.text(caller, 1, name)
   return tool.load(name) or check.bad(caller, 1, "name of a tool", name)

@@ -385,4 +385,17 @@ describe("constants of net", function()
     assert.is_nil(net.RECV_BUFFER_SIZE)
     assert.is_nil(net[1])
   end)
+
+  it("are listed for completion, options among them", function()
+    local option, seen = require "net.core.option", {}
+
+    for _, name in ipairs(option.constants()) do
+      assert.equal("integer", math.type(option.constant(name)), name)
+      seen[name] = true
+    end
+
+    for _, name in ipairs { "SOL_SOCKET", "MSG_PEEK", "SO_REUSEADDR", "IPV6_JOIN_GROUP" } do
+      assert.is_true(seen[name], name)
+    end
+  end)
 end)

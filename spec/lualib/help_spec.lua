@@ -149,4 +149,25 @@ describe("help", function()
       assert.equal("string", type((about(line))))
     end
   end)
+
+  it("is there as records, for programs", function()
+    local records = help.records "net.pair"
+
+    assert.equal(1, #records)
+    assert.equal("net.pair", records[1].name)
+    assert.equal("function", records[1].kind)
+    assert.equal("net.pair([type]) -> a, b", records[1].signature)
+    assert.equal("Makes two unix sockets that are connected to each other.", records[1].summary)
+    assert.equal((about "?net.pair"), records[1].page)
+    assert.equal("connection refused", help.records("ECONNREFUSED")[1].summary)
+    assert.is_true(#help.records "x509.*" > 10)
+    assert.is_true(#help.records "wait" > 1)
+    assert.same({ n = 2, nil, "nothing is known of net.pear; did you mean net.pair?" },
+      table.pack(help.records "net.pear"))
+  end)
+
+  it("refuses a pattern that would take long to try", function()
+    assert.equal(1, #{ (about("?" .. ("*a"):rep(30))) })
+    assert.matches("^nothing fits", (about("?" .. ("*a"):rep(30))))
+  end)
 end)
