@@ -393,7 +393,10 @@ local function written(entry)
   local lines, from = readlines(file), tonumber(number)
   local stub = file:find("lualib/meta/", 1, true) ~= nil
   local head = ("-- %s:%d%s"):format(file, from, stub and ": a stub, the function is written in C" or "")
-  if not lines or not lines[from] then return head .. "\n" .. docs.signature(entry.class, entry.item) end
+  if not lines or not lines[from] then
+    if not stub then head = head .. ": its source is not at hand" end
+    return head .. "\n" .. docs.signature(entry.class, entry.item)
+  end
   local to = from
   while not stub and to < #lines and not lines[to]:find "^end" do to = to + 1 end
   while stub and from > 1 and lines[from - 1]:find "^%-%-%-" do from = from - 1 end

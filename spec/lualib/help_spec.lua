@@ -1,5 +1,6 @@
 local docs = require "net.docs"
 local help = require "net.help"
+local netlua = require "netlua"
 local text = require "net.text"
 
 local function about(line, scope)
@@ -169,5 +170,13 @@ describe("help", function()
   it("refuses a pattern that would take long to try", function()
     assert.equal(1, #{ (about("?" .. ("*a"):rep(30))) })
     assert.matches("^nothing fits", (about("?" .. ("*a"):rep(30))))
+  end)
+
+  it("says that a source is not at hand, outside a checkout", function()
+    local program = netlua.program:find "^/" and "%s" or "$OLDPWD/%s"
+    local out = netlua.shell("cd /; printf '??net.connect\\n??net.pair\\n' | " .. program .. " -i")
+
+    assert.matches("^%-%- lualib/net/dial.lua:%d+: its source is not at hand\nnet.connect%(", out)
+    assert.matches("\n%-%- lualib/meta/net.lua:%d+: a stub, the function is written in C\nnet.pair%(", out)
   end)
 end)
