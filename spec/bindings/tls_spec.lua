@@ -57,14 +57,13 @@ describe("TLS on a stream", function()
   it("lets other tasks run while a peer floods it with what needs no reader", function()
     -- The answers to key updates kept one call in OpenSSL for as long as the peer sent more.
     local flood = compile.tool("spec/support/keyupdates.c", "-lssl -lcrypto")
-    local begin, done, began, worst = net.event(), net.event(), nil, 0
+    local begin, done, turns = net.event(), net.event(), 0
     local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server(), rcvbuf = 1 << 20 }))
     local _, port = listener:getsockname()
     net.spawn(function()
       local client <close> = assert(listener:accept(10))
       assert(client:handshake())
       begin:wait()
-      began = net.now()
       client:read()
       done:set()
     end)
@@ -72,15 +71,13 @@ describe("TLS on a stream", function()
     client:expect "sent"
 
     begin:set()
-    net.sleep(0)
-    local last = began
     repeat
-      net.sleep(0.001)
-      worst, last = math.max(worst, net.now() - last), net.now()
+      net.sleep(0)
+      turns = turns + 1
     until done:isset()
     os.remove(flood)
 
-    assert.is_true(worst < (last - began) / 2, worst)
+    assert.is_true(turns > 10, turns)
   end)
 
   it("says why it fails inside TLS too", function()
