@@ -55,7 +55,8 @@ describe("TLS on a stream", function()
   end)
 
   it("lets other tasks run while a peer floods it with what needs no reader", function()
-    -- The answers to key updates kept one call in OpenSSL for as long as the peer sent more.
+    -- The answers to key updates kept one call in OpenSSL for as long as the peer sent more: about a tenth of
+    -- the turns were left to the others.
     local flood = compile.tool("spec/support/keyupdates.c", "-lssl -lcrypto")
     local begin, done, turns = net.event(), net.event(), 0
     local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server(), rcvbuf = 1 << 20 }))
@@ -77,7 +78,7 @@ describe("TLS on a stream", function()
     until done:isset()
     os.remove(flood)
 
-    assert.is_true(turns > 10, turns)
+    assert.is_true(turns > 3000, turns)
   end)
 
   it("says why it fails inside TLS too", function()
