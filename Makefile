@@ -8,13 +8,21 @@ PKG_CONFIG = pkg-config
 PREFIX = /usr/local
 DESTDIR =
 BUILD = build$(if $(SAN),-san)
+JOBS := $(shell nproc 2>/dev/null || echo 1)
 PROGRAM = $(if $(SAN),$(BUILD)/netlua,netlua)
+
+# Line editing at the prompt: readline or libedit, loaded when a prompt opens. LINE_EDITOR=libedit: no GPL code.
+LINE_EDITOR = readline
+EDITOR_LIBRARY = $(if $(filter libedit,$(LINE_EDITOR)),libedit.so.2,libreadline.so.8)
+EDITOR_PACKAGE = $(if $(filter libedit,$(LINE_EDITOR)),libedit2,libreadline8)
 
 # ---- what must be there
 
-BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev libssl-dev binutils lua-argparse
+BUILD_PACKAGES = gcc libc6-dev make pkg-config liblua5.4-dev lua5.4 libev-dev libssl-dev binutils lua-argparse \
+  $(EDITOR_PACKAGE)
 TEST_PACKAGES = lua-busted lua-filesystem lua-lpeg lua-cjson nginx-light python3 iproute2 util-linux \
-  procps coreutils openssl netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute
+  procps coreutils openssl netcat-openbsd socat curl nmap iptables iputils-ping iputils-tracepath traceroute \
+  libedit2
 LINT_PACKAGES = lua-check cppcheck clang-format
 BENCH_PACKAGES = strace nmap fping lua-luv lua-cqueues lua-socket lua-copas
 PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
@@ -40,7 +48,8 @@ LIBS = -Wl,--whole-archive $(shell $(PKG_CONFIG) --variable=libdir lua5.4)/liblu
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LAZY := $(filter x86_64 aarch64,$(MACHINE))
 LAZY_LIBRARIES = $(if $(LAZY),$(foreach l,libssl libcrypto,$(shell $(CC) -print-file-name=$l.so)))
-LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,tls tlscontext tlssession ocsp certificate x509 trust certify)
+LAZY_OBJECTS = $(patsubst %,$(BUILD)/bindings/%.o,openssl tls tlscontext tlssession ocsp certificate \
+  x509 trust certify)
 
 SOURCES = $(sort $(wildcard runtime/*.c bindings/*.c))
 LIBRARY = $(sort $(wildcard lualib/*.lua lualib/net/*.lua scripts/*.lua)) $(DOCDATA) $(ARGPARSE)
@@ -68,6 +77,8 @@ $(DOCDATA): docs/reference/data.lua docs/reference/annotations.lua $(wildcard lu
 
 $(BUILD)/lazy.c: runtime/lazy.lua $(LAZY_OBJECTS)
 	$(LUA) runtime/lazy.lua $@ $(MACHINE) $(LAZY_LIBRARIES) -- $(LAZY_OBJECTS)
+
+$(BUILD)/runtime/editor.o: CFLAGS += -DNL_LINE_EDITOR='"$(EDITOR_LIBRARY)"'
 
 $(BUILD)/embedded.o $(BUILD)/lazy.o: %.o: %.c
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -101,11 +112,11 @@ setup:
 
 # The flags depend on packages that setup may just have installed: a second make reads them anew.
 tour: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	./$(PROGRAM) tour
 
 test: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory spec
 
 spec:
@@ -116,14 +127,14 @@ lint:
 	luacheck -q lualib scripts spec runtime
 	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -Iruntime runtime bindings
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory spec SPECS=spec/project
 
 # What cannot be installed is skipped by name. SUBJECTS=tls: those rows alone.
 BENCHES = $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(filter-out %/server.c,$(wildcard spec/bench/*.c)))
 bench:
 	-@$(MAKE) --no-print-directory setup BENCH=1
-	@$(MAKE) --no-print-directory all $(BENCHES)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES)
 	./$(PROGRAM) spec/bench/run.lua $(BUILD) $(SUBJECTS)
 
 FUZZERS = $(wildcard spec/fuzz/*.c)

@@ -15,14 +15,11 @@
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "netlua.h"
-
-enum { MAXDER = 1 << 20 }; /* its tables take a hundred times as much */
 
 typedef struct reader { /* of one certificate: `out` is the index of the table that is filled */
   lua_State *L;
@@ -32,19 +29,6 @@ typedef struct reader { /* of one certificate: `out` is the index of the table t
 } reader;
 
 /* ---- what is dropped at the end of a call */
-
-static void drop_errors (void *ptr) {
-  (void)ptr;
-  ERR_clear_error(); /* a queue that holds something old would speak for the next call */
-}
-
-static void drop_x509 (void *x) {
-  X509_free(x);
-}
-
-static void drop_bio (void *bio) {
-  (void)BIO_free(bio);
-}
 
 static void drop_names (void *names) {
   GENERAL_NAMES_free(names);
@@ -70,61 +54,7 @@ static void drop_features (void *features) {
   TLS_FEATURE_free(features);
 }
 
-static void drop_bytes (void *bytes) {
-  OPENSSL_free(bytes);
-}
-
-/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
-static void begin (lua_State *L) {
-  static const char token = 0;
-  nl_guard *g = nl_newguard(L, drop_errors);
-  g->ptr = (void *)(uintptr_t)&token;
-  ERR_clear_error();
-}
-
-static void *need (lua_State *L, void *ptr) {
-  if (ptr == NULL) (void)luaL_error(L, "not enough memory");
-  return ptr;
-}
-
-static BIO *newbio (lua_State *L) {
-  nl_guard *g = nl_newguard(L, drop_bio);
-  g->ptr = need(L, BIO_new(BIO_s_mem()));
-  return g->ptr;
-}
-
-static int malformed (lua_State *L, const char *what) {
-  if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
-  return nl_fail(L, "x509.parse", "X509_PARSE", "%s", what);
-}
-
-/* The certificate that the bytes are, all of them; or NULL. */
-static X509 *todecoded (lua_State *L, const char *der, size_t len) {
-  const unsigned char *p = (const unsigned char *)der;
-  nl_guard *g = nl_newguard(L, drop_x509);
-  g->ptr = d2i_X509(NULL, &p, (long)len);
-  return p == (const unsigned char *)der + len ? g->ptr : NULL;
-}
-
 /* ---- pieces */
-
-static void pushbio (lua_State *L, BIO *bio) {
-  char *data = NULL;
-  long n = BIO_get_mem_data(bio, &data);
-  lua_pushlstring(L, n > 0 ? data : "", n > 0 ? (size_t)n : 0);
-  (void)BIO_reset(bio); /* a memory BIO has nothing to fail with */
-}
-
-static void pushhex (lua_State *L, const unsigned char *bytes, size_t n) {
-  static const char digits[] = "0123456789abcdef";
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (size_t i = 0; i < n; i++) {
-    luaL_addchar(&b, digits[bytes[i] >> 4]);
-    luaL_addchar(&b, digits[bytes[i] & 15]);
-  }
-  luaL_pushresult(&b);
-}
 
 static size_t lengthof (const ASN1_STRING *s) {
   int n = ASN1_STRING_length(s);
@@ -138,7 +68,7 @@ static void pushraw (lua_State *L, const ASN1_STRING *s) {
 
 static void sethex (reader *r, const char *name, const ASN1_STRING *s) {
   if (s == NULL) return;
-  pushhex(r->L, ASN1_STRING_get0_data(s), lengthof(s));
+  nl_pushhex(r->L, ASN1_STRING_get0_data(s), lengthof(s));
   lua_setfield(r->L, r->out, name);
 }
 
@@ -162,13 +92,13 @@ static void pushname (reader *r, const X509_NAME *name) {
     (void)BIO_reset(r->scratch);
     (void)X509_NAME_print_ex(r->scratch, name, 0, flags | ASN1_STRFLGS_DUMP_ALL);
   }
-  pushbio(r->L, r->scratch);
+  nl_pushbio(r->L, r->scratch);
 }
 
 /* Text in UTF-8; the bytes themselves where they are no text. */
 static void pushtext (reader *r, const ASN1_STRING *s) {
   if (ASN1_STRING_print_ex(r->scratch, s, ASN1_STRFLGS_UTF8_CONVERT) >= 0) {
-    pushbio(r->L, r->scratch);
+    nl_pushbio(r->L, r->scratch);
     return;
   }
   (void)BIO_reset(r->scratch);
@@ -239,7 +169,7 @@ static void pushother (reader *r, const GENERAL_NAME *n) {
     }
     case GEN_IPADD:
       lua_pushliteral(L, "IP:");
-      pushhex(L, ASN1_STRING_get0_data(n->d.iPAddress), lengthof(n->d.iPAddress));
+      nl_pushhex(L, ASN1_STRING_get0_data(n->d.iPAddress), lengthof(n->d.iPAddress));
       break;
     default:
       lua_pushliteral(L, "?");
@@ -294,16 +224,11 @@ static void pushconstraint (reader *r, const GENERAL_NAME *n) {
 
 /* ---- extensions */
 
-/* An extension in a guard of its own; NULL: there is none. One that cannot be read, or is there twice, is
- * noted in the list `malformed`. */
+/* An extension in a guard of its own; NULL: there is none, it cannot be read or is there twice. */
 static void *extension (reader *r, int nid, void (*drop)(void *)) {
-  int critical = -1;
   nl_guard *g = nl_newguard(r->L, drop);
-  g->ptr = X509_get_ext_d2i(r->x, nid, &critical, NULL);
-  if (g->ptr != NULL || critical == -1) return g->ptr;
-  lua_pushstring(r->L, OBJ_nid2sn(nid));
-  addtolist(r, "malformed");
-  return NULL;
+  g->ptr = X509_get_ext_d2i(r->x, nid, NULL, NULL);
+  return g->ptr;
 }
 
 static void setnames (reader *r) {
@@ -410,9 +335,38 @@ static void setstaple (reader *r) {
   lua_setfield(r->L, r->out, "must_staple");
 }
 
+/* Whether it has the form that its kind has; of a kind that nobody knows here, any. */
+static bool readable (X509_EXTENSION *e) {
+  const X509V3_EXT_METHOD *method = X509V3_EXT_get(e);
+  if (method == NULL) return true;
+  void *value = X509V3_EXT_d2i(e);
+  if (value == NULL) return false;
+  if (method->it != NULL) ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+  else method->ext_free(value);
+  return true;
+}
+
+/* Puts one that cannot be read, or was there before, on the list `malformed`, once. The table at `seen` has
+ * for each name whether that was done. */
+static void notemalformed (reader *r, X509_EXTENSION *e, int seen) {
+  lua_State *L = r->L;
+  pushobject(L, X509_EXTENSION_get_object(e));
+  lua_pushvalue(L, -1);
+  bool again = lua_rawget(L, seen) != LUA_TNIL, noted = lua_toboolean(L, -1);
+  bool bad = again || !readable(e);
+  lua_pop(L, 1);
+  lua_pushvalue(L, -1);
+  lua_pushboolean(L, bad);
+  lua_rawset(L, seen);
+  if (bad && !noted) addtolist(r, "malformed");
+  else lua_pop(L, 1);
+}
+
 /* All of them, in order, as they stand there. */
 static void setextensions (reader *r) {
   lua_State *L = r->L;
+  lua_newtable(L);
+  int seen = lua_gettop(L);
   newlist(r, "extensions");
   for (int i = 0; i < X509_get_ext_count(r->x); i++) {
     X509_EXTENSION *e = X509_get_ext(r->x, i);
@@ -424,11 +378,12 @@ static void setextensions (reader *r) {
     lua_setfield(L, -2, "name");
     lua_pushboolean(L, X509_EXTENSION_get_critical(e));
     lua_setfield(L, -2, "critical");
-    pushhex(L, ASN1_STRING_get0_data(value), lengthof(value));
+    nl_pushhex(L, ASN1_STRING_get0_data(value), lengthof(value));
     lua_setfield(L, -2, "value");
     lua_rawseti(L, -2, i + 1);
+    notemalformed(r, e, seen);
   }
-  lua_pop(L, 1);
+  lua_pop(L, 2);
 }
 
 /* ---- the rest of a certificate */
@@ -488,7 +443,7 @@ static void setkey (reader *r) {
 static void setserial (reader *r) {
   const ASN1_INTEGER *serial = X509_get0_serialNumber(r->x);
   lua_pushstring(r->L, ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "");
-  pushhex(r->L, ASN1_STRING_get0_data(serial), lengthof(serial));
+  nl_pushhex(r->L, ASN1_STRING_get0_data(serial), lengthof(serial));
   lua_concat(r->L, 2);
   lua_setfield(r->L, r->out, "serial");
 }
@@ -514,40 +469,22 @@ static void setkind (reader *r) {
   lua_setfield(L, r->out, "ca");
   lua_pushboolean(L, (flags & EXFLAG_SI) != 0);
   lua_setfield(L, r->out, "self_issued");
+  lua_pushboolean(L, (flags & EXFLAG_INVALID) != 0);
+  lua_setfield(L, r->out, "broken");
   if (pathlen < 0) return;
   lua_pushinteger(L, pathlen);
   lua_setfield(L, r->out, "pathlen");
 }
 
-static void pushdigest (lua_State *L, const void *bytes, size_t n, const EVP_MD *md) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(bytes, n, digest, &size, md, NULL) != 1) (void)need(L, NULL);
-  pushhex(L, digest, size);
-}
-
-/* The public key with its algorithm, as SubjectPublicKeyInfo. */
-static void pushspki (lua_State *L, X509 *x) {
-  unsigned char *der = NULL;
-  int top = lua_gettop(L);
-  nl_guard *g = nl_newguard(L, drop_bytes);
-  int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
-  g->ptr = der;
-  if (n <= 0) (void)need(L, NULL);
-  lua_pushlstring(L, (const char *)der, (size_t)n);
-  lua_closeslot(L, top + 1);
-  lua_remove(L, top + 1);
-}
-
 static void setprints (reader *r, const char *der, size_t len) {
   size_t n;
-  pushdigest(r->L, der, len, EVP_sha256());
+  nl_pushdigest(r->L, der, len, EVP_sha256());
   lua_setfield(r->L, r->out, "sha256");
-  pushdigest(r->L, der, len, EVP_sha1());
+  nl_pushdigest(r->L, der, len, EVP_sha1());
   lua_setfield(r->L, r->out, "sha1");
-  pushspki(r->L, r->x);
+  nl_pushspki(r->L, r->x);
   const char *spki = lua_tolstring(r->L, -1, &n);
-  pushdigest(r->L, spki, n, EVP_sha256());
+  nl_pushdigest(r->L, spki, n, EVP_sha256());
   lua_setfield(r->L, r->out, "public_key_sha256");
   lua_pop(r->L, 1);
 }
@@ -557,11 +494,13 @@ static int certificate_decode (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
-  if (len > MAXDER) return nl_fail(L, "x509.parse", "TOOBIG", "a certificate of more than %d bytes", MAXDER);
-  begin(L);
-  reader r = {L, todecoded(L, der, len), NULL, 0};
-  if (r.x == NULL) return malformed(L, "the bytes are no certificate");
-  r.scratch = newbio(L);
+  if (len > NL_MAXDER) {
+    return nl_fail(L, "x509.parse", "TOOBIG", "a certificate of more than %d bytes", NL_MAXDER);
+  }
+  nl_beginopenssl(L);
+  reader r = {L, nl_tox509(L, der, len), NULL, 0};
+  if (r.x == NULL) return nl_malformed(L, "the bytes are no certificate");
+  r.scratch = nl_newbio(L);
   lua_newtable(L);
   r.out = lua_gettop(L);
   lua_pushvalue(L, 1);

@@ -34,33 +34,12 @@ typedef struct secret { /* what is answered when a key asks for its password */
 
 /* ---- what is dropped at the end of a call */
 
-static void drop_errors (void *ptr) {
-  (void)ptr;
-  ERR_clear_error(); /* a queue that holds something old would speak for the next call */
-}
-
-static void drop_bio (void *bio) {
-  (void)BIO_free(bio); /* clears the memory first */
-}
-
-static void drop_key (void *key) {
-  EVP_PKEY_free(key);
-}
-
 static void drop_keycontext (void *context) {
   EVP_PKEY_CTX_free(context);
 }
 
-static void drop_x509 (void *x) {
-  X509_free(x);
-}
-
 static void drop_request (void *request) {
   X509_REQ_free(request);
-}
-
-static void drop_crl (void *crl) {
-  X509_CRL_free(crl);
 }
 
 static void drop_revoked (void *revoked) {
@@ -69,10 +48,6 @@ static void drop_revoked (void *revoked) {
 
 static void drop_name (void *name) {
   X509_NAME_free(name);
-}
-
-static void drop_object (void *object) {
-  ASN1_OBJECT_free(object);
 }
 
 static void drop_octets (void *octets) {
@@ -99,30 +74,14 @@ static void drop_extension (void *extension) {
   X509_EXTENSION_free(extension);
 }
 
-static void drop_bytes (void *bytes) {
-  OPENSSL_free(bytes);
-}
-
-/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
-static void begin (lua_State *L) {
-  static const char token = 0;
-  nl_guard *g = nl_newguard(L, drop_errors);
-  g->ptr = (void *)(uintptr_t)&token;
-  ERR_clear_error();
-}
-
-static void need (lua_State *L, bool fine) {
-  if (!fine) (void)luaL_error(L, "not enough memory");
-}
-
 /* Something in a guard of its own, which stays on the stack. */
 static void *hold (lua_State *L, nl_guard *g, void *ptr) {
-  need(L, ptr != NULL);
+  nl_need(L, ptr != NULL);
   return g->ptr = ptr;
 }
 
 static int unfit (lua_State *L, const char *op, const char *what) {
-  need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
+  nl_need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
   return nl_fail(L, op, "TLS_CONFIG", "%s", what);
 }
 
@@ -169,8 +128,8 @@ static int onpassword (char *to, int size, int writing, void *context) {
 
 /* The private key in a PEM text; or NULL, and `problem` says why. */
 static EVP_PKEY *readkey (lua_State *L, const char *pem, size_t len, secret *password, const char **problem) {
-  nl_guard *g = nl_newguard(L, drop_key);
-  nl_guard *input = nl_newguard(L, drop_bio);
+  nl_guard *g = nl_newguard(L, nl_dropkey);
+  nl_guard *input = nl_newguard(L, nl_dropbio);
   *problem = "there is no private key in PEM in it";
   if (len > MAXINPUT) return NULL;
   BIO *bio = hold(L, input, BIO_new_mem_buf(pem, (int)len));
@@ -197,14 +156,14 @@ static const EVP_MD *digestfor (const EVP_PKEY *key, const EVP_MD *wanted) {
 
 static EVP_PKEY *publickey (lua_State *L, const char *spki, size_t len) {
   const unsigned char *p = (const unsigned char *)spki;
-  nl_guard *g = nl_newguard(L, drop_key);
+  nl_guard *g = nl_newguard(L, nl_dropkey);
   return g->ptr = d2i_PUBKEY(NULL, &p, (long)len);
 }
 
 /* A new key in a guard; NULL: OpenSSL has no such type, curve or size. */
 static EVP_PKEY *makekey (lua_State *L, const char *type, const char *curve, int bits) {
   EVP_PKEY *key = NULL;
-  nl_guard *g = nl_newguard(L, drop_key);
+  nl_guard *g = nl_newguard(L, nl_dropkey);
   nl_guard *c = nl_newguard(L, drop_keycontext);
   EVP_PKEY_CTX *context = c->ptr = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
   if (context == NULL || EVP_PKEY_keygen_init(context) != 1) return NULL;
@@ -223,11 +182,10 @@ static int certify_generate (lua_State *L) {
   int bits = lua_isnoneornil(L, 3) ? 0 : (int)nl_checkrange(L, 3, 512, 16384);
   const char *password = luaL_optlstring(L, 4, NULL, &len);
   lua_settop(L, 4);
-  begin(L);
+  nl_beginopenssl(L);
   EVP_PKEY *key = makekey(L, type, curve, bits);
   if (key == NULL) return unfit(L, "x509.generate_key", "OpenSSL makes no key of that type, curve or size");
-  nl_guard *gb = nl_newguard(L, drop_bio);
-  BIO *bio = hold(L, gb, BIO_new(BIO_s_mem()));
+  BIO *bio = nl_newbio(L);
   const EVP_CIPHER *cipher = password != NULL ? EVP_aes_256_cbc() : NULL;
   int fine = PEM_write_bio_PKCS8PrivateKey(bio, key, cipher, password, password != NULL ? (int)len : 0, NULL,
                                            NULL);
@@ -239,10 +197,10 @@ static int certify_generate (lua_State *L) {
 
 static int pushspki (lua_State *L, EVP_PKEY *key) {
   unsigned char *der = NULL;
-  nl_guard *g = nl_newguard(L, drop_bytes);
+  nl_guard *g = nl_newguard(L, nl_dropbytes);
   int n = i2d_PUBKEY(key, &der);
   g->ptr = der;
-  need(L, n > 0);
+  nl_need(L, n > 0);
   lua_pushlstring(L, (const char *)der, (size_t)n);
   return 1;
 }
@@ -254,7 +212,7 @@ static int certify_public (lua_State *L) {
   secret password = {NULL, 0, false};
   password.text = luaL_optlstring(L, 2, NULL, &password.len);
   lua_settop(L, 2);
-  begin(L);
+  nl_beginopenssl(L);
   EVP_PKEY *key = readkey(L, pem, len, &password, &problem);
   return key != NULL ? pushspki(L, key) : unfit(L, "x509.key", problem);
 }
@@ -292,7 +250,7 @@ static X509_NAME *subjectof (lua_State *L) {
   nl_guard *g = nl_newguard(L, drop_name);
   if (der != NULL) return g->ptr = d2i_X509_NAME(NULL, &p, (long)len);
   X509_NAME *name = hold(L, g, X509_NAME_new());
-  nl_guard *o = nl_newguard(L, drop_object);
+  nl_guard *o = nl_newguard(L, nl_dropobject);
   lua_getfield(L, SPEC, "subject");
   luaL_checktype(L, -1, LUA_TTABLE);
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
@@ -313,7 +271,7 @@ static X509_EXTENSION *extension (lua_State *L, nl_guard *g, nl_guard *o, ASN1_O
   const char *value = luaL_checklstring(L, -1, &len);
   bool critical = lua_toboolean(L, -2);
   if (len > MAXINPUT || object(o, luaL_checkstring(L, -3)) == NULL) return NULL;
-  need(L, ASN1_OCTET_STRING_set(octets, (const unsigned char *)value, (int)len) == 1);
+  nl_need(L, ASN1_OCTET_STRING_set(octets, (const unsigned char *)value, (int)len) == 1);
   X509_EXTENSION *made = X509_EXTENSION_create_by_OBJ(NULL, o->ptr, critical, octets);
   lua_pop(L, 3);
   return hold(L, g, made);
@@ -323,7 +281,7 @@ static X509_EXTENSION *extension (lua_State *L, nl_guard *g, nl_guard *o, ASN1_O
 static STACK_OF(X509_EXTENSION) * extensionsof(lua_State *L) {
   nl_guard *g = nl_newguard(L, drop_extensions);
   nl_guard *one = nl_newguard(L, drop_extension);
-  nl_guard *o = nl_newguard(L, drop_object);
+  nl_guard *o = nl_newguard(L, nl_dropobject);
   nl_guard *go = nl_newguard(L, drop_octets);
   ASN1_OCTET_STRING *octets = hold(L, go, ASN1_OCTET_STRING_new());
   STACK_OF(X509_EXTENSION) *list = hold(L, g, sk_X509_EXTENSION_new_null());
@@ -334,7 +292,7 @@ static STACK_OF(X509_EXTENSION) * extensionsof(lua_State *L) {
     lua_rawgeti(L, -1, i);
     X509_EXTENSION *e = extension(L, one, o, octets);
     if (e == NULL) return NULL;
-    need(L, sk_X509_EXTENSION_push(list, e) > 0);
+    nl_need(L, sk_X509_EXTENSION_push(list, e) > 0);
     one->ptr = NULL;
     lua_pop(L, 1);
   }
@@ -362,7 +320,7 @@ static X509 *issuerof (lua_State *L, X509 *absent) {
   size_t len;
   const char *der = textfield(L, "issuer", &len);
   const unsigned char *p = (const unsigned char *)der;
-  nl_guard *g = nl_newguard(L, drop_x509);
+  nl_guard *g = nl_newguard(L, nl_dropx509);
   if (der == NULL) return absent;
   return g->ptr = d2i_X509(NULL, &p, (long)len);
 }
@@ -370,7 +328,7 @@ static X509 *issuerof (lua_State *L, X509 *absent) {
 /* What an i2d function wrote, which is the guard's from now on. */
 static int pushder (lua_State *L, nl_guard *g, unsigned char *der, int n) {
   g->ptr = der;
-  need(L, n > 0);
+  nl_need(L, n > 0);
   lua_pushlstring(L, (const char *)der, (size_t)n);
   return 1;
 }
@@ -389,15 +347,15 @@ static const char *fill (lua_State *L, X509 *x) {
   const ASN1_TIME *from = timefield(L, "not_before");
   const ASN1_TIME *to = timefield(L, "not_after");
   if (from == NULL || to == NULL) return "a time is outside of the years 0 to 9999";
-  need(L, X509_set_version(x, X509_VERSION_3) == 1);
-  need(L, X509_set_serialNumber(x, integer(L, serial, len)) == 1);
-  need(L, X509_set1_notBefore(x, from) == 1 && X509_set1_notAfter(x, to) == 1);
+  nl_need(L, X509_set_version(x, X509_VERSION_3) == 1);
+  nl_need(L, X509_set_serialNumber(x, integer(L, serial, len)) == 1);
+  nl_need(L, X509_set1_notBefore(x, from) == 1 && X509_set1_notAfter(x, to) == 1);
   if (X509_set_subject_name(x, subject) != 1) return NOTEXT;
-  need(L, X509_set_pubkey(x, key) == 1);
+  nl_need(L, X509_set_pubkey(x, key) == 1);
   const STACK_OF(X509_EXTENSION) *extensions = extensionsof(L);
   if (extensions == NULL) return "an extension has no valid object identifier";
   for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
-    need(L, X509_add_ext(x, sk_X509_EXTENSION_value(extensions, i), -1) == 1);
+    nl_need(L, X509_add_ext(x, sk_X509_EXTENSION_value(extensions, i), -1) == 1);
   }
   return NULL;
 }
@@ -409,9 +367,9 @@ static int certify_certificate (lua_State *L) {
   unsigned char *der = NULL;
   luaL_checktype(L, SPEC, LUA_TTABLE);
   lua_settop(L, SPEC);
-  begin(L);
+  nl_beginopenssl(L);
   const EVP_MD *digest = digestfield(L);
-  nl_guard *gx = nl_newguard(L, drop_x509);
+  nl_guard *gx = nl_newguard(L, nl_dropx509);
   X509 *x = hold(L, gx, X509_new());
   const char *problem = fill(L, x);
   if (problem != NULL) return unfit(L, op, problem);
@@ -422,11 +380,11 @@ static int certify_certificate (lua_State *L) {
   if (X509_check_private_key(issuer, signer) != 1) {
     return unfit(L, op, "the private key does not fit the certificate of the issuer");
   }
-  need(L, X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1);
+  nl_need(L, X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1);
   if (X509_sign(x, signer, digestfor(signer, digest)) <= 0) {
     return unfit(L, op, "that key cannot sign with that digest");
   }
-  nl_guard *bytes = nl_newguard(L, drop_bytes);
+  nl_guard *bytes = nl_newguard(L, nl_dropbytes);
   int n = i2d_X509(x, &der);
   return pushder(L, bytes, der, n);
 }
@@ -440,7 +398,7 @@ static int certify_request (lua_State *L) {
   const char *problem;
   luaL_checktype(L, SPEC, LUA_TTABLE);
   lua_settop(L, SPEC);
-  begin(L);
+  nl_beginopenssl(L);
   const EVP_MD *digest = digestfield(L);
   nl_guard *gr = nl_newguard(L, drop_request);
   X509_REQ *request = hold(L, gr, X509_REQ_new());
@@ -450,14 +408,14 @@ static int certify_request (lua_State *L) {
   if (subject == NULL) return unfit(L, op, "the subject has an attribute that OpenSSL does not know");
   const STACK_OF(X509_EXTENSION) *extensions = extensionsof(L);
   if (extensions == NULL) return unfit(L, op, "an extension has no valid object identifier");
-  need(L, X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1);
+  nl_need(L, X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1);
   if (X509_REQ_set_subject_name(request, subject) != 1) return unfit(L, op, NOTEXT);
-  need(L, X509_REQ_set_pubkey(request, signer) == 1);
-  if (sk_X509_EXTENSION_num(extensions) > 0) need(L, X509_REQ_add_extensions(request, extensions) == 1);
+  nl_need(L, X509_REQ_set_pubkey(request, signer) == 1);
+  if (sk_X509_EXTENSION_num(extensions) > 0) nl_need(L, X509_REQ_add_extensions(request, extensions) == 1);
   if (X509_REQ_sign(request, signer, digestfor(signer, digest)) <= 0) {
     return unfit(L, op, "that key cannot sign with that digest");
   }
-  nl_guard *bytes = nl_newguard(L, drop_bytes);
+  nl_guard *bytes = nl_newguard(L, nl_dropbytes);
   int n = i2d_X509_REQ(request, &der);
   return pushder(L, bytes, der, n);
 }
@@ -482,10 +440,10 @@ static int certify_openrequest (lua_State *L) {
   const unsigned char *name = NULL;
   const char *pem = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
-  begin(L);
+  nl_beginopenssl(L);
   nl_guard *g = nl_newguard(L, drop_request);
   if (len > MAXINPUT) return unfit(L, op, "the request is too long");
-  nl_guard *gb = nl_newguard(L, drop_bio);
+  nl_guard *gb = nl_newguard(L, nl_dropbio);
   BIO *bio = hold(L, gb, BIO_new_mem_buf(pem, (int)len));
   secret none = {NULL, 0, false}; /* without it OpenSSL would ask on the terminal */
   X509_REQ *request = g->ptr = PEM_read_bio_X509_REQ(bio, NULL, onpassword, &none);
@@ -494,7 +452,7 @@ static int certify_openrequest (lua_State *L) {
   if (key == NULL || X509_REQ_verify(request, key) != 1) {
     return unfit(L, op, "the signature of the request is not that of its key");
   }
-  need(L, X509_NAME_get0_der(X509_REQ_get_subject_name(request), &name, &n) == 1);
+  nl_need(L, X509_NAME_get0_der(X509_REQ_get_subject_name(request), &name, &n) == 1);
   lua_newtable(L);
   int table = lua_gettop(L);
   lua_pushlstring(L, (const char *)name, n);
@@ -521,14 +479,14 @@ static void addrevoked (lua_State *L, X509_CRL *crl, ASN1_TIME *since) {
     lua_rawgeti(L, list, i);
     const char *serial = luaL_checklstring(L, -1, &len);
     X509_REVOKED *one = hold(L, g, X509_REVOKED_new());
-    need(L, X509_REVOKED_set_serialNumber(one, integer(L, serial, len)) == 1);
-    need(L, X509_REVOKED_set_revocationDate(one, since) == 1 && X509_CRL_add0_revoked(crl, one) == 1);
+    nl_need(L, X509_REVOKED_set_serialNumber(one, integer(L, serial, len)) == 1);
+    nl_need(L, X509_REVOKED_set_revocationDate(one, since) == 1 && X509_CRL_add0_revoked(crl, one) == 1);
     g->ptr = NULL;
     lua_closeslot(L, list + 3);
     lua_closeslot(L, list + 2);
     lua_settop(L, list);
   }
-  need(L, X509_CRL_sort(crl) == 1);
+  nl_need(L, X509_CRL_sort(crl) == 1);
 }
 
 /* Times and extensions: what is wrong with them, or NULL. */
@@ -536,12 +494,12 @@ static const char *fillcrl (lua_State *L, X509_CRL *crl) {
   ASN1_TIME *from = timefield(L, "not_before");
   ASN1_TIME *to = timefield(L, "not_after");
   if (from == NULL || to == NULL) return "a time is outside of the years 0 to 9999";
-  need(L, X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1);
-  need(L, X509_CRL_set1_lastUpdate(crl, from) == 1 && X509_CRL_set1_nextUpdate(crl, to) == 1);
+  nl_need(L, X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1);
+  nl_need(L, X509_CRL_set1_lastUpdate(crl, from) == 1 && X509_CRL_set1_nextUpdate(crl, to) == 1);
   addrevoked(L, crl, from);
   const STACK_OF(X509_EXTENSION) *extensions = extensionsof(L);
   for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
-    need(L, X509_CRL_add_ext(crl, sk_X509_EXTENSION_value(extensions, i), -1) == 1);
+    nl_need(L, X509_CRL_add_ext(crl, sk_X509_EXTENSION_value(extensions, i), -1) == 1);
   }
   return NULL;
 }
@@ -553,9 +511,9 @@ static int certify_crl (lua_State *L) {
   unsigned char *der = NULL;
   luaL_checktype(L, SPEC, LUA_TTABLE);
   lua_settop(L, SPEC);
-  begin(L);
+  nl_beginopenssl(L);
   const EVP_MD *digest = digestfield(L);
-  nl_guard *gc = nl_newguard(L, drop_crl);
+  nl_guard *gc = nl_newguard(L, nl_dropcrl);
   X509_CRL *crl = hold(L, gc, X509_CRL_new());
   const char *problem = fillcrl(L, crl);
   if (problem != NULL) return unfit(L, op, problem);
@@ -566,11 +524,11 @@ static int certify_crl (lua_State *L) {
   if (X509_check_private_key(issuer, signer) != 1) {
     return unfit(L, op, "the private key does not fit the certificate of the issuer");
   }
-  need(L, X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)) == 1);
+  nl_need(L, X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)) == 1);
   if (X509_CRL_sign(crl, signer, digestfor(signer, digest)) <= 0) {
     return unfit(L, op, "that key cannot sign with that digest");
   }
-  nl_guard *bytes = nl_newguard(L, drop_bytes);
+  nl_guard *bytes = nl_newguard(L, nl_dropbytes);
   int n = i2d_X509_CRL(crl, &der);
   return pushder(L, bytes, der, n);
 }

@@ -376,12 +376,6 @@ static size_t checkmax (lua_State *L, int arg) {
 
 static const char *const receiveoptions[] = {"errqueue", "errors", "peek", NULL};
 
-static bool seqpacket (const nl_stream *s) {
-  int type = 0;
-  socklen_t len = sizeof type;
-  return getsockopt(s->handle.fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
-}
-
 typedef struct wanted { /* read before anything is pushed: an absent argument would be found in its slot */
   size_t max;
   bool peek, errors;
@@ -410,7 +404,7 @@ static int datagram_recvmsg_try (lua_State *L, nl_wait *w) {
   s->drained = n < 0;
   errno = number;
   if (n < 0) return failedreceive(L, s, w, &o);
-  if (n == 0 && seqpacket(s)) return nl_eof(L);
+  if (n == 0 && nl_endofrecords(s->handle.fd)) return nl_eof(L);
   return 2;
 }
 static const nl_call recvmsg_call = {datagram_recvmsg_try, "recvmsg", &nl_datagram_class, NL_READ, 3, false};

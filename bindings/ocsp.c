@@ -13,20 +13,12 @@
 
 #define SKEW 300 /* seconds that the clocks of an authority and of this machine may differ */
 
-static void drop_certificate (void *x) {
-  X509_free(x);
-}
-
 static void drop_response (void *r) {
   OCSP_RESPONSE_free(r);
 }
 
 static void drop_basic (void *b) {
   OCSP_BASICRESP_free(b);
-}
-
-static void drop_store (void *s) {
-  X509_STORE_free(s);
 }
 
 static void drop_list (void *list) {
@@ -41,7 +33,7 @@ static void drop_id (void *id) {
 static X509 *checkcertificate (lua_State *L, int arg) {
   size_t len;
   const unsigned char *der = (const unsigned char *)luaL_checklstring(L, arg, &len);
-  nl_guard *g = nl_newguard(L, drop_certificate);
+  nl_guard *g = nl_newguard(L, nl_dropx509);
   g->ptr = d2i_X509(NULL, &der, (long)len);
   if (g->ptr == NULL) luaL_argerror(L, arg, "certificate in DER expected");
   return g->ptr;
@@ -70,7 +62,7 @@ static int status (lua_State *L, const char *word, const char *problem) {
 /* Signed by the authority itself or by whom it named for that, RFC 6960, section 4.2.2.2. The authority's own
  * certificate need not come with the response. */
 static bool genuine (lua_State *L, OCSP_BASICRESP *basic, X509 *issuer, lua_Integer when) {
-  nl_guard *g = nl_newguard(L, drop_store), *list = nl_newguard(L, drop_list);
+  nl_guard *g = nl_newguard(L, nl_dropstore), *list = nl_newguard(L, drop_list);
   X509_STORE *store = g->ptr = X509_STORE_new();
   STACK_OF(X509) *signers = list->ptr = sk_X509_new_null();
   if (signers == NULL || sk_X509_push(signers, issuer) != 1) return false;

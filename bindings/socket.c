@@ -346,20 +346,23 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   int bad = nl_checkaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
   if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "connect", errno, &a);
-  bool first = !w->woken && !w->poll;
-  if (s->connecting && first) return nl_errno(L, "connect", EALREADY); /* one that timed out */
+  bool resumed = s->connecting && !w->woken && !w->poll; /* one that timed out goes on, to whatever address */
   int result = nl_connect(s->handle.fd, &a);
   if (result < 0 && errno == EINPROGRESS)
     result = nl_connect(s->handle.fd, &a); /* this host answers at once */
   int number = errno;
-  if (result == 0 || (number == EISCONN && s->connecting)) return connected(L, s);
+  if (result == 0 || (number == EISCONN && s->connecting)) {
+    int n = connected(L, s);
+    return resumed ? nl_errno(L, "connect", EISCONN) : n;
+  }
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
+  if (number == EALREADY && resumed) return nl_errno(L, "connect", EALREADY);
   if (number == EALREADY && w->woken && (result = refusal(s->handle.fd)) != 0) number = result;
   if (number == EINPROGRESS || number == EALREADY || number == EINTR || number == EAGAIN) {
     return connectlater(w, s, number);
   }
   s->connecting = false;
-  return nl_unsent(L, "connect", number, &a);
+  return resumed ? nl_errno(L, "connect", number) : nl_unsent(L, "connect", number, &a);
 }
 NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 
@@ -427,10 +430,6 @@ static size_t checkmax (lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? DATAGRAM : nl_checksize(L, arg, 1, NL_MAXREAD);
 }
 
-static bool isrecords (const nl_stream *s) {
-  return nl_typeof(s->handle.fd) == SOCK_SEQPACKET;
-}
-
 /* s:recvfrom([max], [timeout]) -> data, address, port, [length where it was cut] | nil, err */
 static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
   nl_stream *s = (nl_stream *)w->self;
@@ -438,7 +437,7 @@ static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
   size_t max = checkmax(L, 2);
   ssize_t n = pushdatagram(L, s, w, max, &from);
   if (n < 0) return nl_notready(L, w, "recvfrom");
-  if (n == 0 && isrecords(s)) return nl_eof(L);
+  if (n == 0 && nl_endofrecords(s->handle.fd)) return nl_eof(L);
   bool whole = lua_rawlen(L, -1) == (size_t)n;
   if (nl_pushaddress(L, &from) == 1) lua_pushnil(L);
   if (whole) return 3;
@@ -454,7 +453,7 @@ static int datagram_recv_try (lua_State *L, nl_wait *w) {
   size_t max = checkmax(L, 2);
   ssize_t n = pushdatagram(L, s, w, max, &from);
   if (n < 0) return nl_notready(L, w, "recv");
-  if (n == 0 && isrecords(s)) return nl_eof(L);
+  if (n == 0 && nl_endofrecords(s->handle.fd)) return nl_eof(L);
   if (lua_rawlen(L, -1) == (size_t)n) return 1;
   lua_pushinteger(L, n);
   return 2;

@@ -175,13 +175,14 @@ static unsigned long reasonof (const tls *t) {
 
 /* Keeps why a call failed, for ever. -1 with errno; EAGAIN: it has not failed. */
 static int failed (tls *t, int result) {
-  int how = SSL_get_error(t->base.ssl, result);
-  if (how == SSL_ERROR_SYSCALL && t->number != 0) return give(t->number);
+  int how = SSL_get_error(t->base.ssl, result); /* ZERO_RETURN: something failed after the peer's last word */
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
+  if (how != SSL_ERROR_SSL && t->number != 0) return give(t->number);
   t->reason = reasonof(t);
   bool cut = t->reason == 0 || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
-  t->failure = refused ? UNTRUSTED : cut && t->belowended ? TRUNCATED : BROKEN;
+  bool over = t->belowended || how == SSL_ERROR_ZERO_RETURN;
+  t->failure = refused ? UNTRUSTED : cut && over ? TRUNCATED : BROKEN;
   return give(NL_ELAYER);
 }
 
@@ -221,7 +222,9 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
 }
 
 static bool tls_holds (nl_layer *l) {
-  return ((tls *)l)->more || (l->below->class->holds != NULL && l->below->class->holds(l->below));
+  const tls *t = (tls *)l;
+  bool ready = t->more || t->ended || t->failure != FINE; /* the answer of a read is known */
+  return ready || (l->below->class->holds != NULL && l->below->class->holds(l->below));
 }
 
 static ssize_t writesome (tls *t, const void *data, size_t len) {
@@ -329,9 +332,9 @@ static int untrusted (lua_State *L, const tls *t, const char *op) {
 
 /* An alert of the peer is what it has to say; otherwise it is what OpenSSL made of its bytes. */
 static int broken (lua_State *L, const tls *t, const char *op) {
-  int reason = ERR_GET_REASON(t->reason);
-  bool alert = ERR_GET_LIB(t->reason) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET;
-  const char *text = alert ? nl_alertname(reason - SSL_AD_REASON_OFFSET) : ERR_reason_error_string(t->reason);
+  int number = ERR_GET_REASON(t->reason) - SSL_AD_REASON_OFFSET; /* of an alert; no other reason is near */
+  bool alert = ERR_GET_LIB(t->reason) == ERR_LIB_SSL && number > 0 && number <= UINT8_MAX;
+  const char *text = alert ? nl_pushalert(L, number) : ERR_reason_error_string(t->reason);
   const char *code = !t->base.established ? "TLS_HANDSHAKE" : alert ? "TLS_ALERT" : "TLS_PROTOCOL";
   if (text == NULL) text = "failure inside of OpenSSL";
   (void)nl_fail(L, op, code, alert ? "the peer refused: %s" : "%s", text);
@@ -366,8 +369,7 @@ static tls *tlsof (const nl_stream *s) {
 /* A usage of 3 names the key itself: the name in the certificate is of no account, RFC 7671, section 5.1. */
 static bool pinned (const tls *t) {
   uint8_t usage = 0;
-  int depth = SSL_get0_dane_authority(t->base.ssl, NULL, NULL);
-  if (depth != 0) return false;
+  if (SSL_get0_dane_authority(t->base.ssl, NULL, NULL) != 0) return false; /* the depth of what matched */
   return SSL_get0_dane_tlsa(t->base.ssl, &usage, NULL, NULL, NULL, NULL) == 0 && usage == 3;
 }
 
@@ -553,8 +555,7 @@ static bool begin (lua_State *L, tls *t, int arg) {
 static int unready (lua_State *L, const nl_stream *s) {
   if (!s->handle.base.open) return nl_closed(L, "handshake");
   const tls *t = tlsof(s);
-  bool handshaking = t != NULL && !t->base.established;
-  if (handshaking || waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
+  if ((t != NULL && !t->base.established) || waitedfor(s)) return nl_fail(L, "handshake", "BUSY", NULL);
   if (s->in.tail == s->in.head) return 0;
   return nl_fail(L, "handshake", "TLS_PLAINTEXT", "%zu bytes came unprotected and were not read",
                  s->in.tail - s->in.head);

@@ -150,30 +150,14 @@ static const char *textof (lua_State *L, const char *option, size_t *len) {
   return text;
 }
 
-static void drop_bio (void *bio) {
-  (void)BIO_free(bio);
-}
-
-static void drop_certificate (void *x) {
-  X509_free(x);
-}
-
-static void drop_crl (void *crl) {
-  X509_CRL_free(crl);
-}
-
-static void drop_key (void *key) {
-  EVP_PKEY_free(key);
-}
-
 /* A BIO over the option's text, which a guard on the stack frees; NULL where the option is absent. */
 static BIO *openoption (lua_State *L, const char *option) {
   size_t len;
   const char *text = textof(L, option, &len);
   if (text == NULL) return NULL;
-  nl_guard *g = nl_newguard(L, drop_bio);
+  nl_guard *g = nl_newguard(L, nl_dropbio);
   g->ptr = BIO_new_mem_buf(text, len > INT32_MAX ? INT32_MAX : (int)len);
-  if (g->ptr == NULL) luaL_error(L, "not enough memory");
+  nl_need(L, g->ptr != NULL);
   return g->ptr;
 }
 
@@ -183,6 +167,14 @@ static int nopassword (char *to, int room, int writing, void *password) {
   if (len == 0 || len > (size_t)room) return -1;
   memcpy(to, password, len);
   return (int)len;
+}
+
+/* OpenSSL says only which rule it has, and not that security_level sets it. */
+static const char *certificateproblem (void) {
+  int reason = ERR_GET_REASON(ERR_peek_last_error());
+  bool key = reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL;
+  if (key) return "its key is too weak for the security_level";
+  return reason == SSL_R_CA_MD_TOO_WEAK ? "its signature is too weak for the security_level" : NULL;
 }
 
 /* The end of the text is no error. */
@@ -199,14 +191,14 @@ static int eachcertificate (const maker *m, const char *option, int (*add)(const
   int n = 0, result = 1;
   BIO *bio = openoption(L, option);
   if (bio == NULL) return 0;
-  nl_guard *g = nl_newguard(L, drop_certificate);
+  nl_guard *g = nl_newguard(L, nl_dropx509);
   while ((g->ptr = PEM_read_bio_X509(bio, NULL, nopassword, NULL)) != NULL) {
     result = add(m, g->ptr, n++);
     X509_free(g->ptr);
     g->ptr = NULL;
-    if (result != 1) return unusable(L, option, NULL);
+    if (result != 1) return unusable(L, option, certificateproblem());
   }
-  if (!atend()) return unusable(L, option, NULL);
+  if (!atend()) return unusable(L, option, lua_pushfstring(L, "certificate %d in it is damaged", n + 1));
   return n > 0 ? 0 : unusable(L, option, "there is no certificate in it");
 }
 
@@ -240,7 +232,7 @@ static int setkey (const maker *m) {
   const char *password = nl_fieldtext(L, 1, "password");
   BIO *bio = openoption(L, "key");
   if (bio == NULL) return 0;
-  nl_guard *g = nl_newguard(L, drop_key);
+  nl_guard *g = nl_newguard(L, nl_dropkey);
   g->ptr = PEM_read_bio_PrivateKey(bio, NULL, nopassword, (void *)(uintptr_t)password);
   if (g->ptr == NULL) return unusable(L, "key", keyproblem(L, password != NULL));
   if (SSL_CTX_use_PrivateKey(m->context, g->ptr) != 1 || SSL_CTX_check_private_key(m->context) != 1) {
@@ -256,8 +248,9 @@ static int setcrls (const maker *m) {
   BIO *bio = openoption(L, "crl");
   int n = 0;
   if (bio == NULL) return 0;
-  nl_guard *g = nl_newguard(L, drop_crl);
+  nl_guard *g = nl_newguard(L, nl_dropcrl);
   while ((g->ptr = PEM_read_bio_X509_CRL(bio, NULL, nopassword, NULL)) != NULL) {
+    if (nl_isdelta(g->ptr)) return unusable(L, "crl", "it is a delta: the whole list is needed");
     int result = X509_STORE_add_crl(store, g->ptr);
     X509_CRL_free(g->ptr);
     g->ptr = NULL;
@@ -525,10 +518,17 @@ static int tlscontext_environment (lua_State *L) {
   return 1;
 }
 
+/* version() -> of OpenSSL, as it was loaded */
+static int tlscontext_version (lua_State *L) {
+  lua_pushstring(L, OpenSSL_version(OPENSSL_VERSION_STRING));
+  return 1;
+}
+
 int luaopen_net_tlscontext (lua_State *L) {
   static const luaL_Reg functions[] = {{"context", tlscontext_context},
                                        {"systemtrust", tlscontext_systemtrust},
                                        {"environment", tlscontext_environment},
+                                       {"version", tlscontext_version},
                                        {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {

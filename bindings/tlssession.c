@@ -87,7 +87,8 @@ static bool sethost (SSL *ssl, const char *host) {
          SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-/* The record on top, {usage, selector, matching type, data}: 1, 0 where it cannot be used, -1. */
+/* The record on top, {usage, selector, matching type, data}: 1, 0 where it cannot be used, -1. Of one without
+ * data OpenSSL says that memory has run out. */
 static int addrecord (lua_State *L, SSL *ssl) {
   uint8_t field[3];
   size_t len;
@@ -98,7 +99,8 @@ static int addrecord (lua_State *L, SSL *ssl) {
   }
   (void)lua_rawgeti(L, -1, 4);
   const char *data = luaL_checklstring(L, -1, &len);
-  int added = SSL_dane_tlsa_add(ssl, field[0], field[1], field[2], (const unsigned char *)data, len);
+  const unsigned char *bytes = (const unsigned char *)data;
+  int added = len > 0 ? SSL_dane_tlsa_add(ssl, field[0], field[1], field[2], bytes, len) : 0;
   lua_pop(L, 1);
   return added;
 }
@@ -397,11 +399,18 @@ static int tlssession_endpoint (lua_State *L) {
   return 1;
 }
 
+/* asked(s) -> boolean: before TLS 1.3, whether the server wanted a certificate of ours */
+static int tlssession_asked (lua_State *L) {
+  const nl_session *t = checksession(L, 1);
+  lua_pushboolean(L, t != NULL && !t->server && SSL_get0_peer_CA_list(t->ssl) != NULL);
+  return 1;
+}
+
 int luaopen_net_tlssession (lua_State *L) {
-  static const luaL_Reg functions[] = {{"prepare", tlssession_prepare},   {"choose", tlssession_choose},
-                                       {"cache", tlssession_cache},       {"refusal", tlssession_refusal},
-                                       {"facts", tlssession_facts},       {"export", tlssession_export},
-                                       {"endpoint", tlssession_endpoint}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"prepare", tlssession_prepare},   {"choose", tlssession_choose}, {"cache", tlssession_cache},
+      {"refusal", tlssession_refusal},   {"facts", tlssession_facts},   {"export", tlssession_export},
+      {"endpoint", tlssession_endpoint}, {"asked", tlssession_asked},   {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

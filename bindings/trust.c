@@ -22,7 +22,7 @@
 
 #include "netlua.h"
 
-enum { MAXDER = 1 << 20, MAXTEXT = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
+enum { MAXTEXT = 1 << 24, MAXLIST = 1000, CHAIN = 1, OPTIONS = 2 };
 
 static const unsigned hostflags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
@@ -34,53 +34,16 @@ typedef struct identity { /* whom the leaf has to be for: one of them, or neithe
 
 /* ---- what is dropped at the end of a call */
 
-static void drop_errors (void *ptr) {
-  (void)ptr;
-  ERR_clear_error(); /* a queue that holds something old would speak for the next call */
-}
-
 static void drop_list (void *list) {
   sk_X509_pop_free(list, X509_free);
-}
-
-static void drop_x509 (void *x) {
-  X509_free(x);
-}
-
-static void drop_crl (void *crl) {
-  X509_CRL_free(crl);
-}
-
-static void drop_bio (void *bio) {
-  (void)BIO_free(bio);
-}
-
-static void drop_store (void *store) {
-  X509_STORE_free(store);
 }
 
 static void drop_context (void *context) {
   X509_STORE_CTX_free(context);
 }
 
-static void drop_bytes (void *bytes) {
-  OPENSSL_free(bytes);
-}
-
-/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
-static void begin (lua_State *L) {
-  static const char token = 0;
-  nl_guard *g = nl_newguard(L, drop_errors);
-  g->ptr = (void *)(uintptr_t)&token;
-  ERR_clear_error();
-}
-
-static void need (lua_State *L, bool fine) {
-  if (!fine) (void)luaL_error(L, "not enough memory");
-}
-
 static int refused (lua_State *L, const char *what) {
-  need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
+  nl_need(L, ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
   return nl_fail(L, "x509.verify", "X509_PARSE", "%s", what);
 }
 
@@ -100,7 +63,7 @@ static bool item (lua_State *L, nl_guard *g, lua_Integer i) {
   lua_rawgeti(L, -1, i);
   const char *der = luaL_checklstring(L, -1, &len);
   const unsigned char *p = (const unsigned char *)der;
-  g->ptr = len <= MAXDER ? d2i_X509(NULL, &p, (long)len) : NULL;
+  g->ptr = len <= NL_MAXDER ? d2i_X509(NULL, &p, (long)len) : NULL;
   bool whole = g->ptr != NULL && p == (const unsigned char *)der + len;
   lua_pop(L, 1);
   return whole;
@@ -111,14 +74,14 @@ static STACK_OF(X509) * tolist(lua_State *L) {
   luaL_checktype(L, -1, LUA_TTABLE);
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   nl_guard *g = nl_newguard(L, drop_list);
-  nl_guard *one = nl_newguard(L, drop_x509);
+  nl_guard *one = nl_newguard(L, nl_dropx509);
   lua_pushvalue(L, -3);
   STACK_OF(X509) *list = g->ptr = sk_X509_new_null();
-  need(L, list != NULL);
+  nl_need(L, list != NULL);
   if (n > 2 * MAXLIST) (void)luaL_error(L, "too many certificates");
   for (lua_Integer i = 1; i <= n; i++) {
     if (!item(L, one, i)) return NULL;
-    need(L, sk_X509_push(list, one->ptr) > 0);
+    nl_need(L, sk_X509_push(list, one->ptr) > 0);
     one->ptr = NULL;
   }
   return list;
@@ -131,11 +94,11 @@ static bool addauthorities (lua_State *L, X509_STORE *store) {
   int top = lua_gettop(L);
   if (lua_getfield(L, OPTIONS, "ca") == LUA_TTABLE) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-    nl_guard *one = nl_newguard(L, drop_x509);
+    nl_guard *one = nl_newguard(L, nl_dropx509);
     lua_pushvalue(L, top + 1);
     for (lua_Integer i = 1; fine && i <= n; i++) {
       fine = item(L, one, i);
-      if (fine) need(L, X509_STORE_add_cert(store, one->ptr) == 1);
+      if (fine) nl_need(L, X509_STORE_add_cert(store, one->ptr) == 1);
       X509_free(one->ptr);
       one->ptr = NULL;
     }
@@ -154,22 +117,24 @@ static int nopassword (char *to, int size, int writing, void *context) {
   return -1;
 }
 
-/* One text of lists that are signed, in PEM or DER; false: there is none in it, or a damaged one. */
+/* One text of lists that are signed, in PEM or DER; false: there is none in it, a damaged one
+ * or one that is not whole. */
 static bool addlists (lua_State *L, X509_STORE *store, const char *text, size_t len) {
   bool pem = len > 0 && text[0] != 0x30;
   int n = 0;
-  nl_guard *input = nl_newguard(L, drop_bio);
-  nl_guard *g = nl_newguard(L, drop_crl);
+  nl_guard *input = nl_newguard(L, nl_dropbio);
+  nl_guard *g = nl_newguard(L, nl_dropcrl);
   if (len > MAXTEXT) return false;
   input->ptr = BIO_new_mem_buf(text, (int)len);
-  need(L, input->ptr != NULL);
+  nl_need(L, input->ptr != NULL);
   for (; n < MAXLIST; n++) {
     if (!pem && BIO_pending((BIO *)input->ptr) == 0) return n > 0;
     X509_CRL_free(g->ptr);
     g->ptr = pem ? PEM_read_bio_X509_CRL(input->ptr, NULL, nopassword, NULL)
                  : d2i_X509_CRL_bio(input->ptr, NULL);
     if (g->ptr == NULL) break;
-    need(L, X509_STORE_add_crl(store, g->ptr) == 1);
+    if (nl_isdelta(g->ptr)) return false;
+    nl_need(L, X509_STORE_add_crl(store, g->ptr) == 1);
   }
   return pem && n > 0 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 }
@@ -194,10 +159,10 @@ static int fillstore (lua_State *L, X509_STORE *store) {
   const char *folder = textfield(L, "capath", &len);
   if (folder != NULL) {
     if (access(folder, R_OK | X_OK) != 0) return nl_errno(L, "x509.verify", errno);
-    need(L, X509_STORE_load_path(store, folder) == 1);
+    nl_need(L, X509_STORE_load_path(store, folder) == 1);
   }
   if (!addauthorities(L, store)) return refused(L, "an authority to trust is no certificate");
-  if (!addrevocations(L, store)) return refused(L, "a certificate revocation list cannot be read");
+  if (!addrevocations(L, store)) return refused(L, "a revocation list cannot be read, or is a delta");
   return 0;
 }
 
@@ -226,21 +191,25 @@ static int numberfield (lua_State *L, const char *name, int fallback) {
   return n < 0 || n > INT_MAX ? INT_MAX : (int)n;
 }
 
+/* Where no host is asked for, as of clients, a CN may say who it is: the flags would have OpenSSL hold it
+ * against no constraints. */
 static void setidentity (lua_State *L, X509_VERIFY_PARAM *param, const identity *who) {
-  X509_VERIFY_PARAM_set_hostflags(param, hostflags);
-  if (who->name != NULL) need(L, X509_VERIFY_PARAM_set1_host(param, who->name, who->length) == 1);
-  if (who->address != NULL) need(L, X509_VERIFY_PARAM_set1_ip(param, who->address, who->length) == 1);
+  if (who->name != NULL) {
+    X509_VERIFY_PARAM_set_hostflags(param, hostflags);
+    nl_need(L, X509_VERIFY_PARAM_set1_host(param, who->name, who->length) == 1);
+  }
+  if (who->address != NULL) nl_need(L, X509_VERIFY_PARAM_set1_ip(param, who->address, who->length) == 1);
 }
 
 static void setquestion (lua_State *L, X509_STORE_CTX *context, const identity *who) {
   static const char *const purposes[] = {"server", "client", "any", NULL};
   static const int numbers[] = {X509_PURPOSE_SSL_SERVER, X509_PURPOSE_SSL_CLIENT, 0};
   X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(context);
-  need(L, param != NULL);
+  nl_need(L, param != NULL);
   lua_getfield(L, OPTIONS, "purpose");
   int purpose = numbers[luaL_checkoption(L, -1, "server", purposes)];
-  if (purpose != 0) need(L, X509_STORE_CTX_set_purpose(context, purpose) == 1);
-  need(L, X509_VERIFY_PARAM_set_flags(param, flagsof(L)) == 1);
+  if (purpose != 0) nl_need(L, X509_STORE_CTX_set_purpose(context, purpose) == 1);
+  nl_need(L, X509_VERIFY_PARAM_set_flags(param, flagsof(L)) == 1);
   X509_VERIFY_PARAM_set_auth_level(param, numberfield(L, "security_level", 2));
   if (lua_getfield(L, OPTIONS, "depth") != LUA_TNIL)
     X509_VERIFY_PARAM_set_depth(param, numberfield(L, "depth", 0));
@@ -267,10 +236,10 @@ static int judge (X509_STORE_CTX *context, X509 *leaf, const identity *who) {
 static void pushder (lua_State *L, const X509 *x) {
   unsigned char *der = NULL;
   int top = lua_gettop(L);
-  nl_guard *g = nl_newguard(L, drop_bytes);
+  nl_guard *g = nl_newguard(L, nl_dropbytes);
   int n = i2d_X509(x, &der);
   g->ptr = der;
-  need(L, n > 0);
+  nl_need(L, n > 0);
   lua_pushlstring(L, (const char *)der, (size_t)n);
   lua_closeslot(L, top + 1);
   lua_remove(L, top + 1);
@@ -288,7 +257,7 @@ static void pushchain (lua_State *L, X509_STORE_CTX *context) {
 static int answer (lua_State *L, X509_STORE_CTX *context, X509 *leaf, int number) {
   const X509 *culprit = X509_STORE_CTX_get_current_cert(context);
   bool identified = number != X509_V_ERR_HOSTNAME_MISMATCH && number != X509_V_ERR_IP_ADDRESS_MISMATCH;
-  need(L, number != X509_V_ERR_OUT_OF_MEM);
+  nl_need(L, number != X509_V_ERR_OUT_OF_MEM);
   pushchain(L, context);
   if (number == X509_V_OK) return 1;
   lua_pushboolean(L, 0);
@@ -323,19 +292,19 @@ static int trust_verify (lua_State *L) {
   luaL_checktype(L, OPTIONS, LUA_TTABLE);
   lua_settop(L, 2);
   identity who = identityof(L);
-  begin(L);
+  nl_beginopenssl(L);
   lua_pushvalue(L, CHAIN);
   STACK_OF(X509) *chain = tolist(L);
   if (chain == NULL || sk_X509_num(chain) == 0) return refused(L, "the chain holds what is no certificate");
   X509 *leaf = sk_X509_value(chain, 0);
-  nl_guard *store = nl_newguard(L, drop_store);
+  nl_guard *store = nl_newguard(L, nl_dropstore);
   store->ptr = X509_STORE_new();
-  need(L, store->ptr != NULL);
+  nl_need(L, store->ptr != NULL);
   int failed = fillstore(L, store->ptr);
   if (failed > 0) return failed;
   nl_guard *context = nl_newguard(L, drop_context);
   context->ptr = X509_STORE_CTX_new();
-  need(L, context->ptr != NULL && X509_STORE_CTX_init(context->ptr, store->ptr, leaf, chain) == 1);
+  nl_need(L, context->ptr != NULL && X509_STORE_CTX_init(context->ptr, store->ptr, leaf, chain) == 1);
   setquestion(L, context->ptr, &who);
   int number = judge(context->ptr, leaf, &who);
   return answer(L, context->ptr, leaf, number);

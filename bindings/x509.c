@@ -19,7 +19,7 @@
 
 #include "netlua.h"
 
-enum { MAXBUNDLE = 1 << 24, MAXDER = 1 << 20, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
+enum { MAXBUNDLE = 1 << 24, MAXCERTIFICATES = 1000, MAXLABELS = 8 };
 
 typedef struct block { /* one block of PEM */
   char *name, *header;
@@ -28,19 +28,6 @@ typedef struct block { /* one block of PEM */
 } block;
 
 /* ---- what is dropped at the end of a call */
-
-static void drop_errors (void *ptr) {
-  (void)ptr;
-  ERR_clear_error(); /* a queue that holds something old would speak for the next call */
-}
-
-static void drop_x509 (void *x) {
-  X509_free(x);
-}
-
-static void drop_bio (void *bio) {
-  (void)BIO_free(bio);
-}
 
 static void drop_block (void *ptr) {
   block *b = ptr;
@@ -52,87 +39,6 @@ static void drop_block (void *ptr) {
 
 static void drop_spki (void *spki) {
   X509_PUBKEY_free(spki);
-}
-
-static void drop_object (void *object) {
-  ASN1_OBJECT_free(object);
-}
-
-static void drop_bytes (void *bytes) {
-  OPENSSL_free(bytes);
-}
-
-/* The first guard of every call, the last to go: what is in the queue of errors is this call's. */
-static void begin (lua_State *L) {
-  static const char token = 0;
-  nl_guard *g = nl_newguard(L, drop_errors);
-  g->ptr = (void *)(uintptr_t)&token;
-  ERR_clear_error();
-}
-
-static void *need (lua_State *L, void *ptr) {
-  if (ptr == NULL) (void)luaL_error(L, "not enough memory");
-  return ptr;
-}
-
-static BIO *newbio (lua_State *L) {
-  nl_guard *g = nl_newguard(L, drop_bio);
-  g->ptr = need(L, BIO_new(BIO_s_mem()));
-  return g->ptr;
-}
-
-static int malformed (lua_State *L, const char *what) {
-  if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) (void)need(L, NULL);
-  return nl_fail(L, "x509.parse", "X509_PARSE", "%s", what);
-}
-
-/* The certificate that the bytes are, all of them; or NULL. */
-static X509 *todecoded (lua_State *L, const char *der, size_t len) {
-  const unsigned char *p = (const unsigned char *)der;
-  nl_guard *g = nl_newguard(L, drop_x509);
-  if (len > MAXDER) return NULL;
-  g->ptr = d2i_X509(NULL, &p, (long)len);
-  return p == (const unsigned char *)der + len ? g->ptr : NULL;
-}
-
-/* ---- pieces */
-
-static void pushbio (lua_State *L, BIO *bio) {
-  char *data = NULL;
-  long n = BIO_get_mem_data(bio, &data);
-  lua_pushlstring(L, n > 0 ? data : "", n > 0 ? (size_t)n : 0);
-  (void)BIO_reset(bio); /* a memory BIO has nothing to fail with */
-}
-
-static void pushhex (lua_State *L, const unsigned char *bytes, size_t n) {
-  static const char digits[] = "0123456789abcdef";
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (size_t i = 0; i < n; i++) {
-    luaL_addchar(&b, digits[bytes[i] >> 4]);
-    luaL_addchar(&b, digits[bytes[i] & 15]);
-  }
-  luaL_pushresult(&b);
-}
-
-static void pushdigest (lua_State *L, const void *bytes, size_t n, const EVP_MD *md) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(bytes, n, digest, &size, md, NULL) != 1) (void)need(L, NULL);
-  pushhex(L, digest, size);
-}
-
-/* The public key with its algorithm, as SubjectPublicKeyInfo. */
-static void pushspki (lua_State *L, X509 *x) {
-  unsigned char *der = NULL;
-  int top = lua_gettop(L);
-  nl_guard *g = nl_newguard(L, drop_bytes);
-  int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
-  g->ptr = der;
-  if (n <= 0) (void)need(L, NULL);
-  lua_pushlstring(L, (const char *)der, (size_t)n);
-  lua_closeslot(L, top + 1);
-  lua_remove(L, top + 1);
 }
 
 /* ---- bundles */
@@ -184,17 +90,19 @@ static int x509_split (lua_State *L) {
   if (len > MAXBUNDLE) return toobig(L);
   lua_newtable(L);
   lua_newtable(L);
-  begin(L);
-  nl_guard *input = nl_newguard(L, drop_bio);
-  input->ptr = need(L, BIO_new_mem_buf(pem, (int)len));
+  nl_beginopenssl(L);
+  nl_guard *input = nl_newguard(L, nl_dropbio);
+  input->ptr = BIO_new_mem_buf(pem, (int)len);
+  nl_need(L, input->ptr != NULL);
   nl_guard *g = nl_newguard(L, drop_block);
-  block *b = g->ptr = need(L, OPENSSL_zalloc(sizeof *b));
+  block *b = g->ptr = OPENSSL_zalloc(sizeof *b);
+  nl_need(L, b != NULL);
   while (nextblock(input->ptr, b)) {
     addblock(L, 2, b);
     if (lua_rawlen(L, 2) > MAXCERTIFICATES) return toobig(L);
   }
   if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-    return malformed(L, "a block of PEM is damaged or cut short");
+    return nl_malformed(L, "a block of PEM is damaged or cut short");
   }
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
@@ -207,10 +115,10 @@ static int x509_armor (lua_State *L) {
   const char *label = luaL_checkstring(L, 1);
   const char *der = luaL_checklstring(L, 2, &len);
   lua_settop(L, 2);
-  begin(L);
-  BIO *bio = newbio(L);
-  if (PEM_write_bio(bio, label, "", (const unsigned char *)der, (long)len) <= 0) (void)need(L, NULL);
-  pushbio(L, bio);
+  nl_beginopenssl(L);
+  BIO *bio = nl_newbio(L);
+  nl_need(L, PEM_write_bio(bio, label, "", (const unsigned char *)der, (long)len) > 0);
+  nl_pushbio(L, bio);
   return 1;
 }
 
@@ -221,12 +129,14 @@ static int x509_show (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
-  begin(L);
-  X509 *x = todecoded(L, der, len);
-  if (x == NULL) return malformed(L, "the bytes are no certificate");
-  BIO *bio = newbio(L);
-  if (X509_print_ex(bio, x, XN_FLAG_RFC2253, 0) != 1) return malformed(L, "the certificate cannot be shown");
-  pushbio(L, bio);
+  nl_beginopenssl(L);
+  X509 *x = nl_tox509(L, der, len);
+  if (x == NULL) return nl_malformed(L, "the bytes are no certificate");
+  BIO *bio = nl_newbio(L);
+  if (X509_print_ex(bio, x, XN_FLAG_RFC2253, 0) != 1) {
+    return nl_malformed(L, "the certificate cannot be shown");
+  }
+  nl_pushbio(L, bio);
   return 1;
 }
 
@@ -238,8 +148,8 @@ static int x509_digest (lua_State *L) {
   int which = luaL_checkoption(L, 2, "sha256", names);
   const EVP_MD *digests[] = {EVP_sha256(), EVP_sha1(), EVP_sha384(), EVP_sha512(), EVP_md5()};
   lua_settop(L, 2);
-  begin(L);
-  pushdigest(L, bytes, len, digests[which]);
+  nl_beginopenssl(L);
+  nl_pushdigest(L, bytes, len, digests[which]);
   return 1;
 }
 
@@ -248,10 +158,10 @@ static int x509_spki (lua_State *L) {
   size_t len;
   const char *der = luaL_checklstring(L, 1, &len);
   lua_settop(L, 1);
-  begin(L);
-  X509 *x = todecoded(L, der, len);
-  if (x == NULL) return malformed(L, "the bytes are no certificate");
-  pushspki(L, x);
+  nl_beginopenssl(L);
+  X509 *x = nl_tox509(L, der, len);
+  if (x == NULL) return nl_malformed(L, "the bytes are no certificate");
+  nl_pushspki(L, x);
   return 1;
 }
 
@@ -266,9 +176,9 @@ static int x509_matches (lua_State *L) {
   if (name == NULL && address == NULL) luaL_argerror(L, 2, "name expected");
   if (address != NULL && size != 4 && size != 16) luaL_argerror(L, 3, "4 or 16 bytes expected");
   lua_settop(L, 3);
-  begin(L);
-  X509 *x = todecoded(L, der, len);
-  if (x == NULL) return malformed(L, "the bytes are no certificate");
+  nl_beginopenssl(L);
+  X509 *x = nl_tox509(L, der, len);
+  if (x == NULL) return nl_malformed(L, "the bytes are no certificate");
   int answer = 0;
   if (address != NULL) answer = X509_check_ip(x, (const unsigned char *)address, size, 0);
   else if (n > 0 && name[0] != '.' && memchr(name, '\0', n) == NULL)
@@ -283,10 +193,10 @@ static int x509_issued (lua_State *L) {
   const char *der = luaL_checklstring(L, 1, &len);
   const char *other = luaL_checklstring(L, 2, &n);
   lua_settop(L, 2);
-  begin(L);
-  X509 *issuer = todecoded(L, der, len);
-  X509 *subject = todecoded(L, other, n);
-  if (issuer == NULL || subject == NULL) return malformed(L, "the bytes are no certificate");
+  nl_beginopenssl(L);
+  X509 *issuer = nl_tox509(L, der, len);
+  X509 *subject = nl_tox509(L, other, n);
+  if (issuer == NULL || subject == NULL) return nl_malformed(L, "the bytes are no certificate");
   EVP_PKEY *key = X509_get0_pubkey(issuer);
   bool named = X509_check_issued(issuer, subject) == X509_V_OK;
   lua_pushboolean(L, named && key != NULL && X509_verify(subject, key) == 1);
@@ -305,13 +215,13 @@ static int x509_keyid (lua_State *L) {
   const char *spki = luaL_checklstring(L, 1, &len);
   const unsigned char *p = (const unsigned char *)spki;
   lua_settop(L, 1);
-  begin(L);
+  nl_beginopenssl(L);
   nl_guard *g = nl_newguard(L, drop_spki);
   g->ptr = d2i_X509_PUBKEY(NULL, &p, (long)len);
   if (g->ptr == NULL || X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, g->ptr) != 1) {
-    return malformed(L, "the public key cannot be read");
+    return nl_malformed(L, "the public key cannot be read");
   }
-  if (EVP_Digest(bits, (size_t)n, digest, &size, EVP_sha1(), NULL) != 1) (void)need(L, NULL);
+  nl_need(L, EVP_Digest(bits, (size_t)n, digest, &size, EVP_sha1(), NULL) == 1);
   lua_pushlstring(L, (const char *)digest, size);
   return 1;
 }
@@ -321,8 +231,8 @@ static int x509_random (lua_State *L) {
   unsigned char bytes[64];
   size_t n = nl_checksize(L, 1, 1, sizeof bytes);
   lua_settop(L, 1);
-  begin(L);
-  if (RAND_bytes(bytes, (int)n) != 1) return malformed(L, "there are no random numbers");
+  nl_beginopenssl(L);
+  if (RAND_bytes(bytes, (int)n) != 1) return nl_malformed(L, "there are no random numbers");
   lua_pushlstring(L, (const char *)bytes, n);
   return 1;
 }
@@ -332,14 +242,14 @@ static int x509_oid (lua_State *L) {
   unsigned char *der = NULL;
   const char *text = luaL_checkstring(L, 1);
   lua_settop(L, 1);
-  begin(L);
-  nl_guard *held = nl_newguard(L, drop_object);
+  nl_beginopenssl(L);
+  nl_guard *held = nl_newguard(L, nl_dropobject);
   ASN1_OBJECT *o = held->ptr = OBJ_txt2obj(text, 0);
   if (o == NULL || OBJ_length(o) == 0) return nl_eof(L);
-  nl_guard *g = nl_newguard(L, drop_bytes);
+  nl_guard *g = nl_newguard(L, nl_dropbytes);
   int n = i2d_ASN1_OBJECT(o, &der);
   g->ptr = der;
-  if (n <= 0) (void)need(L, NULL);
+  nl_need(L, n > 0);
   lua_pushlstring(L, (const char *)der, (size_t)n);
   return 1;
 }

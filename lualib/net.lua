@@ -88,7 +88,18 @@ local function constant(self, name)
   return value
 end
 
+-- A script that looks at all of it finds all of it: what waits for its first touch is touched.
+local function all(self)
+  for _, fields in ipairs { later, modules } do
+    for name in pairs(fields) do local _ = self[name] end
+  end
+  for _, name in ipairs(option.constants()) do local _ = self[name] end
+  return next, self
+end
+
 setmetatable(net, {
+  __pairs = all,
+  modules = modules, -- the prompt knows them by their names alone
   __index = function(self, name)
     local holder = later[name] or modules[name]
     if not holder then return constant(self, name) end

@@ -100,22 +100,35 @@ static int again (lua_State *L, nl_task *t) {
 
 /* ---- blocked: Lua cannot yield here */
 
-/* ^C is let through only inside ppoll: one that came before is seen, one that comes now ends the call. */
-static void pollone (nl_runtime *rt, const nl_wait *w, double until) {
+/* ^C is let through only inside ppoll: one that came before is seen, one that comes now ends the call. One
+ * that is for another task leaves this one with a look at a time. */
+static bool pollone (nl_runtime *rt, const nl_wait *w, double until) {
   struct pollfd p = {-1, w->side == NL_WRITE ? POLLOUT : POLLIN, 0};
-  double left = until == NL_FOREVER ? 0 : fmax(until - nl_now(), 0);
+  bool waits = rt->interrupt == 0;
+  double left = waits && until != NL_FOREVER ? fmax(until - nl_now(), 0) : 0;
   struct timespec ts = {(time_t)left, (long)((left - floor(left)) * 1e9)};
   sigset_t interrupt, usual;
   (void)sigemptyset(&interrupt);
   (void)sigaddset(&interrupt, SIGINT);
   (void)pthread_sigmask(SIG_BLOCK, &interrupt, &usual);
   if (sided(w) && w->after < 0) p.fd = handle(w)->fd;
-  if (rt->interrupt == 0) (void)ppoll(&p, 1, until == NL_FOREVER ? NULL : &ts, &usual);
+  bool ready = ppoll(&p, 1, waits && until == NL_FOREVER ? NULL : &ts, &usual) > 0;
   (void)pthread_sigmask(SIG_SETMASK, &usual, NULL);
+  return ready;
+}
+
+/* Signals end no wait, but for a ^C that is for this task. Gives the time at the end. */
+static double blockonce (lua_State *L, const nl_wait *w, double until) {
+  nl_runtime *rt = nl_rt(L);
+  for (;;) {
+    bool ready = w->job != NULL ? nl_jobblock(rt, w->job, until) : pollone(rt, w, until);
+    nl_checkinterrupt(L);
+    double now = nl_now();
+    if (ready || now >= until) return now;
+  }
 }
 
 static int block (lua_State *L, nl_wait *w) {
-  nl_runtime *rt = nl_rt(L);
   for (;;) {
     double retry = w->after < 0 ? NL_FOREVER : nl_now() + w->after;
     if (w->queue != NULL && w->job == NULL) {
@@ -124,10 +137,7 @@ static int block (lua_State *L, nl_wait *w) {
                         "cannot yield",
                         w->call->op);
     }
-    if (w->job != NULL) (void)nl_jobblock(rt, w->job, fmin(retry, w->deadline));
-    else pollone(rt, w, fmin(retry, w->deadline));
-    nl_checkinterrupt(L);
-    double now = nl_now();
+    double now = blockonce(L, w, fmin(retry, w->deadline));
     w->elapsed = now >= retry;
     w->woken = true;
     int n = attempt(L, w);

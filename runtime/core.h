@@ -5,6 +5,7 @@
 #define NETLUA_CORE_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "netlua.h"
 
@@ -78,6 +79,12 @@ typedef struct nl_runtime {
   volatile sig_atomic_t struck;                 /* the hook has run since the last ^C */
   bool interrupted;                             /* ^C has canceled the program */
   double interrupted_at;                        /* when ^C came last, or 0 */
+  nl_task *prompt;                              /* who reads entries: ^C does not end it; or NULL */
+  nl_task *foreground;                          /* what ^C cancels then: the entry, or its reading; or NULL */
+  volatile sig_atomic_t round;                  /* the scheduler has come round since the last look */
+  nl_task *volatile hog;                        /* who held up the others when ^C came, or NULL */
+  void (*attend)(void);                         /* called before each look at the descriptors, or NULL */
+  void (*leave)(void);                          /* async-signal-safe: called before ^C ends the process */
 } nl_runtime;
 
 /* The extra space of each lua_State holds its runtime, or, tagged, the task it is the root of
@@ -152,9 +159,40 @@ void nl_leavepollers (lua_State *L, int fd); /* [-0, +0, -] that object closes, 
 void nl_tellpollers (lua_State *L, int fd);  /* [-0, +0, -] bytes of it left the kernel for a buffer */
 
 /* interrupt.c */
-void nl_interrupt (nl_runtime *rt);           /* async-signal-safe */
-void nl_rearm (nl_runtime *rt, lua_State *L); /* [-0, +0, -] a pending ^C strikes in L */
-void nl_checkinterrupt (lua_State *L);        /* [-0, +0, v] raises if ^C is pending */
+void nl_interrupt (nl_runtime *rt);               /* async-signal-safe */
+void nl_catch (nl_runtime *rt, int number);       /* the signal cancels the program; not ^C: ends it after */
+void nl_uncatch (void);                           /* the runtime goes: a signal finds nothing to cancel */
+void nl_endbysignal (void);                       /* ends the program if one was to */
+void nl_rearm (nl_runtime *rt, lua_State *L);     /* [-0, +0, -] a pending ^C strikes in L */
+void nl_checkinterrupt (lua_State *L);            /* [-0, +0, v] raises if ^C is pending */
+void nl_takeinterrupt (nl_runtime *rt);           /* cancels for a pending ^C that has struck nowhere */
+void nl_calm (nl_task *t);                        /* t has ended: a ^C that was for it is over */
+int nl_foreground (lua_State *L);                 /* [-0, +0, v] foreground(task) */
+void nl_openinterrupt (lua_State *L);             /* [-0, +0, m] replaces os.execute, which knows of no ^C */
+void nl_limit (nl_runtime *rt, unsigned seconds); /* beyond them everything is struck */
+void nl_forgetinterrupt (nl_runtime *rt);         /* neither a limit nor a ^C is pending any more */
+
+/* editor.c: a line on the terminal that descriptor 0 is. The line is not on the screen while hidden. */
+/* What follows the cursor: true with the text that replaces the bytes from there to the cursor, malloc'ed,
+ * or NULL for none; false: nothing does. */
+typedef bool nl_completer (void *context, const char *line, int point, int *from, char **text);
+/* NULL, or why there is no editor. */
+const char *nl_editoropen (FILE *in, FILE *out, nl_completer *complete);
+bool nl_editormarks (void); /* the user wants pastes to be marked by the terminal */
+void nl_editorbegin (const char *prompt);
+bool nl_editorread (void *context);        /* the bytes that are there; true: the line has ended */
+char *nl_editorline (void);                /* malloc'ed; NULL: the end of the input */
+bool nl_editorabandon (void);              /* for ^C; whether something had been typed */
+bool nl_editorvisible (void);              /* a line is being edited, and on the screen */
+void nl_editorhide (void);                 /* the cursor is then where the line began */
+void nl_editorshow (void);                 /* at the beginning of a row */
+void nl_editorresize (void);               /* the terminal has another size */
+void nl_editorredraw (void);               /* something else has written on the screen */
+void nl_editorremember (const char *line); /* to be recalled by Up */
+void nl_editorend (void);                  /* the terminal is as before */
+
+/* repl.c */
+int luaopen_terminal (lua_State *L); /* [-0, +1, m] */
 
 /* await.c */
 int nl_awaitagain (lua_State *L, int status, lua_KContext ctx); /* [-?, +?, v] goes on after a yield */

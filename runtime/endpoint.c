@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -37,7 +38,15 @@ int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   int n = nl_fail(L, op, "EAI_NONAME", "%s", reason(host, problem));
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "host");
+  lua_pushliteral(L, "Methods of sockets take addresses only: net.getaddrinfo finds those of a name.");
+  lua_setfield(L, -2, "hint");
   return n;
+}
+
+/* Without a route to a group of the link it may be that nothing says which link, or that there is none. */
+static bool isgroup (int number, const nl_address *a) {
+  const void *bytes;
+  return number == ENETUNREACH && nl_addressbytes(a, &bytes) == 16 && *(const unsigned char *)bytes == 0xff;
 }
 
 /* The kernel has several words for a zone that is missing or that is none, and none of them says so. */
@@ -46,6 +55,9 @@ static void setzonemessage (lua_State *L, int number, const nl_address *a) {
   unsigned zone = nl_zoneof(a);
   if (number != EINVAL && number != EADDRNOTAVAIL && number != ENETUNREACH && number != ENODEV) return;
   if (!nl_needszone(a) || (zone != 0 && if_indextoname(zone, name) != NULL)) return;
+  lua_pushliteral(L, "Put the zone behind the address: %, and an interface that netlua ifaces lists.");
+  lua_setfield(L, -2, "hint");
+  if (zone == 0 && isgroup(number, a)) return;
   if (zone == 0) lua_pushliteral(L, NL_NOZONE);
   else lua_pushfstring(L, "the zone names interface %I, and there is none", (LUAI_UACINT)zone);
   lua_setfield(L, -2, "message");
@@ -180,6 +192,18 @@ ssize_t nl_datagramroom (int fd, size_t max) {
   ssize_t next = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
   if (next == 0 && !telling(fd)) return (ssize_t)max;
   return next < 0 ? -1 : next < 1 ? 1 : (size_t)next < max ? next : (ssize_t)max;
+}
+
+/* The kernel tells an empty record from the end only by what else holds: the peer is still there, or a byte
+ * is left to receive, in whatever record; families without FIONREAD tell of the next one alone. Empty records
+ * right before the end count as the end. */
+bool nl_endofrecords (int fd) {
+  struct pollfd peer = {.fd = fd, .events = POLLRDHUP};
+  int left = 0;
+  if (nl_typeof(fd) != SOCK_SEQPACKET) return false;
+  if (poll(&peer, 1, 0) == 0) return false;
+  if (ioctl(fd, FIONREAD, &left) == 0) return left == 0;
+  return recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) <= 0;
 }
 
 int nl_queuederror (int fd) {

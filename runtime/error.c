@@ -44,14 +44,14 @@ static const codeinfo codes[] = {
       "The connection ended before it was accepted. One client went away; go on accepting."),
     E(EPIPE, "closed", "the peer no longer reads",
       "The peer, or this side by shutdown, closed the direction that was written to. Read what the peer "
-      "sent before it closed: it often says why."),
+      "sent before it closed: it often says why. A TCP socket that never connected says so, too."),
     E(ENOTCONN, "closed", "not connected", "Connect the socket first, or it was shut down already."),
     E(EISCONN, "inuse", "already connected", "One socket connects once: make a new one."),
     E(EALREADY, "busy", "operation already in progress", "Wait for the first one to end."),
     E(EINPROGRESS, "busy", "operation in progress", "Wait for it to end."),
     E(EADDRINUSE, "inuse", "address already in use",
-      "Another socket holds that address and port. Find it with `ss -lptn`, choose another port, or port "
-      "0 for any free one."),
+      "Another socket holds that address and port. Find it with netlua freeport PORT --who, choose another "
+      "port, or port 0 for any free one."),
     E(EADDRNOTAVAIL, "address", "address not available",
       "No interface of this machine has that address, or all local ports towards that target are used."),
     E(EDESTADDRREQ, "address", "destination address required",
@@ -60,8 +60,9 @@ static const codeinfo codes[] = {
       "The address is of another family than the socket, or that family is switched off here."),
     E(EPFNOSUPPORT, "address", "protocol family not supported", "The system lacks that family."),
     E(EINVAL, "address", "invalid argument",
-      "The kernel takes the address or option for wrong here. On connect: a blackhole route, or a "
-      "link-local IPv6 address without a zone such as %eth0."),
+      "An address, port or value is not of the form that is asked for, which the message then says, or the "
+      "kernel takes it for wrong here. On connect: a blackhole route, or a link-local IPv6 address without "
+      "a zone such as %eth0."),
     E(ENOENT, "address", "no such file or directory",
       "No such path. For a unix socket: the server is not running, or the path is another."),
     E(ENOTDIR, "address", "not a directory", "A part of the path is a file."),
@@ -86,7 +87,8 @@ static const codeinfo codes[] = {
     E(EMSGSIZE, "limit", "message too long",
       "A datagram larger than the protocol or the path takes: at most 65,507 bytes over IPv4 UDP."),
     E(ENOPROTOOPT, "protocol", "protocol option not available", "This socket has no such option."),
-    E(EPROTONOSUPPORT, "protocol", "protocol not supported", "The system lacks that protocol."),
+    E(EPROTONOSUPPORT, "protocol", "protocol not supported",
+      "The system lacks that protocol, or a socket of that type does not speak it."),
     E(EPROTOTYPE, "protocol", "wrong protocol type for socket",
       "The path is a socket of another type, say datagram where a stream was asked for."),
     E(ESOCKTNOSUPPORT, "protocol", "socket type not supported", "The system lacks that type."),
@@ -95,12 +97,15 @@ static const codeinfo codes[] = {
     E(EBADMSG, "protocol", "bad message",
       "The bytes that came are not of the form that was asked for. They stay in the buffer: look at "
       "them with peek."),
-    E(EBADF, "closed", "bad file descriptor", "The descriptor was closed behind the object's back."),
+    E(EBADF, "closed", "bad file descriptor",
+      "No descriptor of that number is open. That of an object was closed behind its back."),
     E(EIO, "reset", "input/output error", "The device failed."),
     E(EFAULT, "protocol", "bad address", "A defect of this program: please report it."),
     E(EINTR, "canceled", "interrupted", "A signal came in between."),
     E(ENOSYS, "protocol", "function not implemented", "The kernel lacks that call."),
-    E(EEXIST, "inuse", "file exists", "The path is taken by something that is not a stale socket."),
+    E(EEXIST, "inuse", "file exists", "Something stands at that path already."),
+    E(ESPIPE, "protocol", "no positions in it",
+      "A pipe or terminal stands where a file is needed: read what comes and write it."),
     E(EISDIR, "address", "is a directory", "The path names a directory."),
     E(ELOOP, "address", "too many symbolic links", "The path leads in a circle."),
     E(EBUSY, "busy", "device or resource busy",
@@ -109,7 +114,7 @@ static const codeinfo codes[] = {
       "Nothing outside can wake any task any more. Look for a channel, event or join that nobody will "
       "serve."),
     E(EAI_NONAME, "dns", "name does not exist",
-      "The name server knows no such name, or the text is not an address. Check the spelling."),
+      "There is no such name, or the text is no address. Check the spelling."),
     E(EAI_AGAIN, "dns", "name server does not answer",
       "No name server could be reached just now. Check /etc/resolv.conf and the way to the servers in it."),
     E(EAI_FAIL, "dns", "name server failed", "The name server answered with a failure."),
@@ -137,7 +142,7 @@ static const codeinfo codes[] = {
     N("ICMP_DENIED", "permission", "no privilege for ICMP",
       "This group is outside of net.ipv4.ping_group_range and the program has no CAP_NET_RAW. Do one of "
       "these: sysctl -w net.ipv4.ping_group_range='0 2147483647' as root, for everybody; setcap "
-      "cap_net_raw+ep on the program; or ask a TCP port with mode=\"tcp\", which needs no privilege."),
+      "cap_net_raw+ep on the program; or ask a TCP port (--tcp PORT, mode=\"tcp\"), which needs none."),
     N("EOF", "closed", "the stream ended in the middle of what was asked for",
       "The peer closed early; what came is in err.partial."),
     N("CLOSED", "closed", "object is closed", "It was closed by this program before or during the call."),
@@ -148,8 +153,8 @@ static const codeinfo codes[] = {
       "The peer sent more than allowed in one piece. Raise max_line or max_read, or read with recv."),
     N("TLS_HANDSHAKE", "tls", "the TLS handshake failed",
       "The two sides did not come to terms: the peer speaks no TLS there, or no version, cipher or name in "
-      "common, or it refuses a certificate. err.alert is what the peer said, err.received how it began. Ask "
-      "what it speaks with netlua tls --protocols."),
+      "common, or it refuses a certificate. err.alert is what the peer said, err.received how it began, "
+      "err.wants_certificate that it asked for one. Ask what it speaks with netlua tls --protocols."),
     N("TLS_TRUNCATED", "tls", "the peer ended without the end of TLS",
       "The connection was cut before close_notify: by the peer, which may have crashed, or by somebody in "
       "between. What came may be a part only: take it for complete only if its own form says so."),
@@ -243,14 +248,28 @@ static int error_concat (lua_State *L) {
   return 1;
 }
 
+/* What a code means of a unix path, where hosts, ports and firewalls have no part in it; or NULL. */
+static const char *ofunix (const char *code) {
+  if (strcmp(code, "ECONNREFUSED") == 0)
+    return "No server accepts connections at that path: it ended and left its file, or the file is no "
+           "socket. Check that the service runs and where it listens.";
+  if (strcmp(code, "EADDRINUSE") == 0)
+    return "A server listens at that path, or something stands there that is no socket, which netlua does "
+           "not replace. Stop the server, choose another path, or remove the file.";
+  return NULL;
+}
+
 /* err:explain() -> the likely cause and the next thing to try */
 static int error_explain (lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushliteral(L, "hint");
   if (lua_rawget(L, 1) == LUA_TSTRING) return 1; /* who made the error knows better */
   const char *code = lua_getfield(L, 1, "code") == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  const char *address = lua_getfield(L, 1, "address") == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  const char *unixwords = nl_isunix(address) ? ofunix(code) : NULL;
   const codeinfo *c = bycode(code);
-  lua_pushstring(L, c != NULL ? c->explain : "The system gives no more than its message.");
+  if (unixwords != NULL) lua_pushstring(L, unixwords);
+  else lua_pushstring(L, c != NULL ? c->explain : "The system gives no more than its message.");
   return 1;
 }
 

@@ -19,16 +19,18 @@
 #include "embedded.h"
 
 enum { OK = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
-enum { GRACE = 1 }; /* seconds that canceled tasks have to tidy up */
+enum { GRACE = 1 };          /* seconds that canceled tasks have to tidy up */
+enum { PATIENCE = 1000000 }; /* instructions that the text of an error may take */
 
 typedef struct options {
-  bool interactive, version, help, noenv, code;
+  bool interactive, quiet, version, help, noenv, code;
   int script; /* index of the script's name in argv, 0: none */
 } options;
 
 static nl_runtime *host; /* for the signal handlers */
 static const char *program = "netlua";
-static bool tool; /* a bundled tool runs: whoever interrupts it wants no traceback of it */
+static bool tool;           /* a bundled tool runs: whoever interrupts it wants no traceback of it */
+static int toolstatus = OK; /* of the last one that ran, also in a script: that of the program */
 
 /* ---- reports */
 
@@ -116,13 +118,20 @@ static int reporttask (lua_State *L) {
   return 0;
 }
 
-/* The task is on top of the stack. [-1, +0, -] */
+static void ontoolong (lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  (void)luaL_error(L, "the text of an error takes too long");
+}
+
+/* The task is on top of the stack. No ^C strikes here, so a __tostring has its limit. [-1, +0, -] */
 static void reportfailure (lua_State *L, bool main) {
   lua_pushcfunction(L, reporttask);
   lua_insert(L, -2);
   lua_pushboolean(L, main);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  reporttop(L);
+  lua_sethook(L, ontoolong, LUA_MASKCOUNT, PATIENCE);
+  int status = lua_pcall(L, 2, 0, 0);
+  lua_sethook(L, NULL, 0, 0);
+  if (status != LUA_OK) reporttop(L);
 }
 
 /* nl_run has stopped early: a task failed that nobody joined, or there is no event loop to be had. */
@@ -144,7 +153,9 @@ static void reportstop (lua_State *L, const nl_task *main) {
 /* Lets canceled tasks run their __close, but not for ever. */
 static void tidyup (nl_runtime *rt) {
   nl_cancelall(rt);
+  nl_limit(rt, GRACE);
   nl_windup(rt, nl_now() + GRACE);
+  nl_forgetinterrupt(rt);
 }
 
 static int spawnmain (lua_State *L) {
@@ -163,7 +174,12 @@ static int runtask (lua_State *L, int nargs) {
     return FAILED;
   }
   nl_task *t = rt->main = lua_touserdata(L, -1);
-  bool ran = nl_run(rt, t), failed = t->failed;
+  bool ran = nl_run(rt, t);
+  while (!ran && rt->prompt == t && rt->unclaimed != NULL) { /* a prompt goes on */
+    reportstop(L, t);
+    ran = nl_run(rt, t);
+  }
+  bool failed = t->failed;
   rt->main = NULL;
   if (!ran) reportstop(L, t);
   if (ran && !failed) return OK;
@@ -234,6 +250,24 @@ static int runlibrary (lua_State *L, const char *name) {
   return status;
 }
 
+/* The prompt, which may say with what status to leave at once: otherwise what it began goes on. */
+static int runprompt (lua_State *L, const options *o, bool *leaves) {
+  static const char code[] = "return require('net.repl').run(...)";
+  nl_forgetinterrupt(nl_rt(L)); /* ^C that was for the script is over */
+  if (luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t") != LUA_OK) return failed(L);
+  lua_pushboolean(L, o->quiet);
+  lua_pushboolean(L, o->noenv);
+  int status = runtask(L, 2);
+  nl_task *t = lua_touserdata(L, -1);
+  if (status == OK && lua_isinteger(t->thread, 1)) {
+    status = (int)lua_tointeger(t->thread, 1);
+    *leaves = true;
+  }
+  lua_pop(L, 1);
+  toolstatus = OK; /* tools that a prompt ran have no part in how it ends */
+  return status;
+}
+
 static int runinit (lua_State *L) {
   const char *name = "=LUA_INIT_5_4", *init = getenv(name + 1);
   if (init == NULL) init = getenv((name = "=LUA_INIT") + 1);
@@ -299,23 +333,19 @@ static int runscript (lua_State *L, char **argv, int script) {
 
 static int runtool (lua_State *L, const char *name) {
   static const char code[] = "return require('net.tool').run(...)";
-  lua_pushnil(L);
-  lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
   if (luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t") != LUA_OK) return failed(L);
   lua_pushstring(L, name);
   tool = true;
+  nl_catch(host, SIGTERM);
+  nl_catch(host, SIGHUP);
   int status = runwithargs(L, 1);
   if (status != OK) return status == FAILED ? 3 : status;
-  lua_getfield(L, LUA_REGISTRYINDEX, "net.status");
-  status = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return status;
+  return toolstatus;
 }
 
-/* exitstatus(n): of the tool that runs */
+/* exitstatus(n): of the tool that runs, and so of the program */
 static int exitstatus (lua_State *L) {
-  lua_settop(L, 1);
-  lua_setfield(L, LUA_REGISTRYINDEX, "net.status");
+  toolstatus = (int)luaL_checkinteger(L, 1);
   return 0;
 }
 
@@ -328,7 +358,7 @@ static int osexit (lua_State *L) {
     const nl_task *chunk = rt->main;
     rt->main = NULL;
     rt->pinned++;
-    (void)signal(SIGINT, SIG_DFL);
+    nl_uncatch();
     if (chunk != NULL) (void)lua_resetthread(chunk->thread);
     lua_close(L);
   }
@@ -393,7 +423,8 @@ static const char usage[] =
     "  -e code   run code\n"
     "  -l name   require a library into a global; -l global=name\n"
     "  -i        prompt after the script\n"
-    "  -v        show the version\n"
+    "  -q        no banner at the prompt\n"
+    "  -v        show the version, as --version does\n"
     "  -E        ignore environment variables\n"
     "  -W        turn warnings on\n"
     "  --        stop handling options\n"
@@ -422,7 +453,8 @@ static int help (void) {
 static bool readoption (options *o, char **argv, int *i) {
   const char *arg = argv[*i];
   if (strcmp(arg, "-i") == 0) return o->interactive = true;
-  if (strcmp(arg, "-v") == 0) return o->version = true;
+  if (strcmp(arg, "-q") == 0) return o->quiet = true;
+  if (strcmp(arg, "-v") == 0 || strcmp(arg, "--version") == 0) return o->version = true;
   if (strcmp(arg, "--help") == 0) return o->help = true;
   if (strcmp(arg, "-E") == 0) return o->noenv = true;
   if (strcmp(arg, "-W") == 0) return true;
@@ -464,13 +496,6 @@ static int runoptions (lua_State *L, const options *o, int argc, char **argv) {
 
 /* ---- the process */
 
-static void oninterrupt (int number) {
-  int saved = errno;
-  (void)number;
-  nl_interrupt(host);
-  errno = saved;
-}
-
 /* A broken pipe on standard output ends the program as it would end any filter; elsewhere the write
  * itself reports EPIPE. A handler, unlike SIG_IGN, is not inherited by the programs we start. */
 static void onbrokenpipe (int number) {
@@ -496,7 +521,7 @@ static void openstandard (void) {
   }
 }
 
-static int body (lua_State *L, const options *o, int argc, char **argv) {
+static int body (lua_State *L, const options *o, int argc, char **argv, bool *leaves) {
   setarg(L, argc, argv, o->script);
   int status = o->noenv ? OK : runinit(L);
   if (status != OK) return status;
@@ -506,7 +531,7 @@ static int body (lua_State *L, const options *o, int argc, char **argv) {
   bool bare = o->script == 0 && !o->code && !o->version;
   if (o->interactive || (bare && isatty(STDIN_FILENO))) {
     if (status != OK && !o->interactive) return status;
-    return runstring(L, "require('net.repl').run()", "=netlua");
+    return runprompt(L, o, leaves);
   }
   return bare ? runchunk(L, luaL_loadfilex(L, NULL, "t")) : status;
 }
@@ -529,10 +554,12 @@ typedef struct job { /* what the protected part of the program works on */
 
 static int protectedrun (lua_State *L) {
   job *j = lua_touserdata(L, 1);
+  bool leaves = false;
   luaL_requiref(L, "net.core.host", openhost, 0);
   lua_settop(L, 0);
-  j->status = body(L, j->options, j->argc, j->argv);
-  if (j->status == OK) j->status = runrest(L);
+  j->status = body(L, j->options, j->argc, j->argv, &leaves);
+  if (j->status == OK && !leaves) j->status = runrest(L);
+  if (j->status == OK && !leaves) j->status = toolstatus;
   tidyup(host);
   return 0;
 }
@@ -543,14 +570,16 @@ static int run (const options *o, int argc, char **argv) {
   if (L == NULL) return FAILED;
   host = nl_rt(L);
   host->report = report;
-  handle(SIGINT, oninterrupt);
+  nl_catch(host, SIGINT);
   handle(SIGPIPE, onbrokenpipe);
   lua_pushcfunction(L, protectedrun);
   lua_pushlightuserdata(L, &j);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) j.status = failed(L);
-  (void)signal(SIGINT, SIG_DFL);
+  nl_uncatch();
   nl_shut(L);
-  return flushall(j.status);
+  int status = flushall(j.status);
+  nl_endbysignal();
+  return status;
 }
 
 int main (int argc, char **argv) {

@@ -72,10 +72,10 @@ static const nl_word alerts[] = {{"close_notify", 0},
                                  {"no_application_protocol", 120},
                                  {NULL, 0}};
 
-const char *nl_alertname (int number) {
+const char *nl_pushalert (lua_State *L, int number) {
   const nl_word *w = alerts;
   while (w->name != NULL && w->value != number) w++;
-  return w->name;
+  return w->name != NULL ? lua_pushstring(L, w->name) : lua_pushfstring(L, "alert %d", number);
 }
 
 bool nl_toname (lua_State *L, int index, const nl_word *words, int *value) {

@@ -116,7 +116,8 @@ const char *nl_fieldtext (lua_State *L, int arg, const char *name); /* [-0, +0, 
 
 /* The system's constants under their full names; Lua may leave out what stands before the "_". */
 extern const nl_word nl_families[], nl_socktypes[], nl_protocols[];
-const char *nl_alertname (int number); /* of TLS, as RFC 8446, section 6 spells it; or NULL */
+const char *nl_pushalert (lua_State *L, int number); /* [-0, +1, m] name of TLS, as RFC 8446, section 6
+                                                        spells it, or "alert 238" */
 bool nl_toname (lua_State *L, int index, const nl_word *words, int *value); /* [-0, +0, -] a name of the
                                                    table in any case, or an integer from 0 to 2^31 - 1 */
 void nl_setnames (lua_State *L, const nl_word *words); /* [-0, +0, m] fields of the table on top */
@@ -376,7 +377,8 @@ int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */
-int nl_queuederror (int fd);                  /* takes one error off the socket's queue: its errno, or 0 */
+bool nl_endofrecords (int fd); /* whether a receive of no bytes was the end, and no empty datagram */
+int nl_queuederror (int fd);   /* takes one error off the socket's queue: its errno, or 0 */
 
 typedef struct nl_interface {
   unsigned index; /* 0: the system's choice */
@@ -500,6 +502,32 @@ const nl_option *nl_optionbyname (const char *name);    /* "SO_REUSEADDR" or an 
 const nl_option *nl_optionbyanyname (const char *name); /* "reuseaddr", "tcp-nodelay" too */
 const nl_option *nl_optionbynumber (int level, int number);
 int nl_pushoption (lua_State *L, int fd, const nl_option *o); /* [-0, +1|2, m] its value, or nil, err */
+
+/* ---- what the bindings of OpenSSL share, in bindings/openssl.c; its types are void here -------- */
+
+#define NL_MAXDER (1 << 20) /* bytes of a certificate: its tables take a hundred times as much */
+
+void nl_dropx509 (void *x);        /* these are for guards: an X509, */
+void nl_dropbio (void *bio);       /* a BIO, */
+void nl_dropbytes (void *bytes);   /* what OPENSSL_malloc gave, */
+void nl_dropcrl (void *crl);       /* an X509_CRL, */
+void nl_dropkey (void *key);       /* an EVP_PKEY, */
+void nl_dropobject (void *object); /* an ASN1_OBJECT, */
+void nl_dropstore (void *store);   /* an X509_STORE */
+/* The first guard of a call, the last to go: what is in the queue of errors is this call's. */
+void nl_beginopenssl (lua_State *L);       /* [-0, +1, m] */
+void nl_need (lua_State *L, bool fine);    /* [-0, +0, m] false: OpenSSL ran out of memory, which raises */
+void *nl_newbio (lua_State *L);            /* [-0, +1, m] BIO in memory, in a guard */
+void nl_pushbio (lua_State *L, void *bio); /* [-0, +1, m] what the BIO in memory holds, which is empty then */
+void nl_pushhex (lua_State *L, const unsigned char *bytes, size_t n); /* [-0, +1, m] */
+/* As hexadecimal digits, by that EVP_MD. */
+void nl_pushdigest (lua_State *L, const void *bytes, size_t n, const void *md); /* [-0, +1, m] */
+void nl_pushspki (lua_State *L, void *x); /* [-0, +1, m] SubjectPublicKeyInfo of an X509: key and algorithm */
+/* The X509 that the bytes are, all of them, in a guard; or NULL. */
+void *nl_tox509 (lua_State *L, const char *der, size_t len); /* [-0, +1, m] */
+bool nl_isdelta (const void *crl); /* an X509_CRL with changes only: OpenSSL would take it for a whole one */
+/* X509_PARSE, unless the queue of errors says that memory ran out. */
+int nl_malformed (lua_State *L, const char *what); /* [-0, +2, m] nil, err; returns 2 */
 
 /* ---- bindings: one entry each, all they export ------------------------------------------------ */
 

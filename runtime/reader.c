@@ -97,8 +97,9 @@ static enum found findnumber (lua_State *L, const nl_stream *s, piece *p) {
   const char *end = p->start + p->len, *c = p->start;
   while (c < end && isspace((unsigned char)*c)) c++;
   const char *stop = numeral(c, end);
+  if ((size_t)(stop - p->start) > s->max_line) return TOOLONG;
   if (stop - c > LONGESTNUMBER) return MALFORMED;
-  if (stop == end && !s->ended && !s->deaf) return p->len < s->max_line ? MORE : TOOLONG;
+  if (stop == end && !s->ended && !s->deaf) return MORE; /* one byte beyond max_line tells where it ends */
   p->take = (size_t)(stop - p->start);
   p->start = c;
   p->len = (size_t)(stop - c);
@@ -278,6 +279,19 @@ static int stream_peek_try (lua_State *L, nl_wait *w) {
 }
 NL_WAITS(stream, peek, &nl_stream_class, NL_READ, 3)
 
+/* What was read leaves room in front, mostly: then nothing has to move. False: out of memory. */
+static bool prepend (lua_State *L, nl_buffer *b, const char *data, size_t len) {
+  if (b->head < len) {
+    if (!nl_reserve(L, b, len)) return false;
+    memmove(b->data + b->head + len, b->data + b->head, b->tail - b->head);
+    b->head += len;
+    b->tail += len;
+  }
+  b->head -= len;
+  memcpy(b->data + b->head, data, len);
+  return true;
+}
+
 /* s:unread(data) -> s | nil, err: the next read begins with it */
 static int stream_unread (lua_State *L) {
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
@@ -286,10 +300,7 @@ static int stream_unread (lua_State *L) {
   if (!s->handle.base.open) return nl_closed(L, "unread");
   if (len + count(s) > s->max_read) return toobig(L, s, "unread", (format){'a', 0});
   if (len > 0 && !s->deaf) {
-    if (!nl_reserve(L, &s->in, len)) return nl_errno(L, "unread", ENOMEM);
-    memmove(s->in.data + s->in.head + len, bytes(s), count(s));
-    memcpy(s->in.data + s->in.head, data, len);
-    s->in.tail += len;
+    if (!prepend(L, &s->in, data, len)) return nl_errno(L, "unread", ENOMEM);
     nl_task *reader = s->handle.side[NL_READ].owner;
     if (reader != NULL && reader->wait.call == &stream_read_until_call) reader->wait.progress = 0;
     if (reader != NULL) nl_wake(reader, NL_READY);

@@ -16,7 +16,7 @@ typedef struct setup {
   bool env;
 } setup;
 
-static const char pathkey = 0;
+static const char pathkey = 0, environmentkey = 0;
 
 /* A module of the tree in the folder that NETLUA_PATH names, for work on the library itself. */
 static int loadfromtree (lua_State *L, const char *name) {
@@ -46,9 +46,29 @@ int nl_loadembedded (lua_State *L, const char *name) {
     lua_pushnil(L);
     return 1;
   }
-  if (tree) return loadfromtree(L, name);
-  if (luaL_loadbufferx(L, (const char *)e->data, e->size, name, "b") != LUA_OK) return lua_error(L);
+  if (tree) (void)loadfromtree(L, name);
+  else if (luaL_loadbufferx(L, (const char *)e->data, e->size, name, "b") != LUA_OK) return lua_error(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &environmentkey);
+  (void)lua_setupvalue(L, -2, 1); /* _ENV */
   return 1;
+}
+
+/* The globals of the library: a script that gives `table` or `require` another value means its own. */
+static void setenvironment (lua_State *L) {
+  lua_newtable(L);
+  lua_pushglobaltable(L);
+  for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -5);
+  }
+  lua_createtable(L, 0, 2);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "__index");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "__newindex");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &environmentkey);
 }
 
 /* What `require` calls for a module that the program carries. */
@@ -62,6 +82,7 @@ static int loader (lua_State *L) {
 static void preload (lua_State *L) {
   static const luaL_Reg bindings[] = {{"net.core.task", luaopen_task},
                                       {"net.core.error", nl_openerror},
+                                      {"net.core.terminal", luaopen_terminal},
                                       {"net.core.socket", luaopen_net_socket},
                                       {"net.core.listener", luaopen_net_listener},
                                       {"net.core.option", luaopen_net_option},
@@ -106,6 +127,8 @@ static int openall (lua_State *L) {
   }
   luaL_openlibs(L);
   nl_opencoroutine(L);
+  nl_openinterrupt(L);
+  setenvironment(L);
   preload(L);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "net");

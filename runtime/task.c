@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core.h"
 
-#define TURN 1024  /* resumes between two looks at the descriptors */
-#define BUDGET 128 /* calls of one task that succeed at once before the others get a turn */
+#define TURN 1024   /* resumes between two looks at the descriptors */
+#define SLICE 0.005 /* seconds after which they are looked at all the same */
+#define BUDGET 128  /* calls of one task that succeed at once before the others get a turn */
 
 /* user values of a task; one that has failed waits no more, so a place is free for the text */
 enum { TRACEBACK = NL_TRACEBACK, PLACE, VALUE, THREAD, HOME, USERVALUES = HOME, TEXT = NL_TEXT };
@@ -111,14 +113,20 @@ static int task_body (lua_State *L) {
 
 /* ---- life and death */
 
+/* Code of a script's, no C function. */
+static bool istheirs (const lua_Debug *ar) {
+  return ar->currentline >= 0 && strncmp(ar->source, "@lualib/", 8) != 0;
+}
+
 /* The place is for the report should it fail: cheap enough to be always there. It is the user's, not
- * the library's. */
+ * the library's, unless a tail call has left nothing of theirs. */
 static void keepplace (lua_State *L, nl_task *t) {
-  lua_Debug ar;
+  lua_Debug ar, above;
   if (!lua_getstack(L, 1, &ar)) return;
   lua_getinfo(L, "Sl", &ar);
-  for (int level = 2; strncmp(ar.source, "@lualib/", 8) == 0 && lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
+  for (int level = 2; !istheirs(&ar) && lua_getstack(L, level, &above); level++) {
+    lua_getinfo(L, "Sl", &above);
+    if (above.currentline >= 0) ar = above;
   }
   t->line = ar.currentline;
   lua_pushstring(L, ar.short_src);
@@ -155,15 +163,23 @@ void nl_canceltask (nl_task *t) {
   if (!(t->wait.call != NULL && t->wait.call->shielded)) nl_wake(t, NL_CANCEL);
 }
 
+/* The next task in the registry from *i on, which is pushed; NULL: there is none, and nothing is pushed. */
+static nl_task *nexttask (lua_State *L, lua_Integer *i) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, LUA_REGISTRYINDEX);
+  while (++*i <= n) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, *i);
+    nl_task *t = nl_test(L, -1, &nl_task_class);
+    if (t != NULL && t->state != NL_DONE) return t;
+    lua_pop(L, 1);
+  }
+  return NULL;
+}
+
 /* Every task hears of it, the queued ones at their next wait. */
 void nl_cancelall (nl_runtime *rt) {
   lua_State *L = rt->L;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, LUA_REGISTRYINDEX);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, i);
-    nl_task *t = nl_test(L, -1, &nl_task_class);
-    if (t != NULL) nl_canceltask(t);
-    lua_pop(L, 1);
+  for (lua_Integer i = 0; nexttask(L, &i) != NULL; lua_pop(L, 1)) {
+    nl_canceltask(lua_touserdata(L, -1));
   }
 }
 
@@ -200,6 +216,7 @@ static void finish (lua_State *L, nl_task *t, int status) {
   nl_runtime *rt = t->rt;
   if (status != LUA_OK) t->failed = true;
   t->state = NL_DONE;
+  nl_calm(t);
   rt->tasks--;
   nl_timerstop(rt, t);
   *nl_space(t->thread) = (uintptr_t)rt | NL_DEAD; /* its stack holds the results */
@@ -241,42 +258,48 @@ static void step (nl_runtime *rt, nl_task *t) {
 /* Nothing can happen any more unless a task makes it happen, and none can. */
 static void deadlock (nl_runtime *rt) {
   lua_State *L = rt->L;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, LUA_REGISTRYINDEX);
-  for (lua_Integer i = 1; i <= n; i++) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, i);
-    nl_task *t = nl_test(L, -1, &nl_task_class);
-    if (t != NULL) nl_wake(t, NL_DEADLOCK);
-    lua_pop(L, 1);
+  if (rt->prompt != NULL) { /* the next entry may be what the others wait for */
+    if (rt->foreground != NULL) nl_wake(rt->foreground, NL_DEADLOCK);
+    return;
+  }
+  for (lua_Integer i = 0; nexttask(L, &i) != NULL; lua_pop(L, 1)) {
+    nl_wake(lua_touserdata(L, -1), NL_DEADLOCK);
   }
 }
 
-static void takeinterrupt (nl_runtime *rt) {
-  if (rt->interrupt == 0 || rt->struck) return;
-  rt->struck = true;
-  if (rt->interrupt == 1) rt->interrupt = 0;
-  rt->interrupted = true;
-  nl_cancelall(rt);
+/* There is a place for one failure: at a prompt, which goes on, it is told of before the next. */
+static bool hasnews (const nl_runtime *rt) {
+  return rt->prompt != NULL && rt->unclaimed != NULL;
 }
 
-/* Who has used up its budget would go on at once if nobody else is ready: the descriptors come before. */
+/* Who has used up its budget would go on at once if nobody else is ready: the descriptors come before. But
+ * who is ready may be about to join a task that has failed. */
 static void runready (nl_runtime *rt, const nl_task *until) {
+  double end = nl_now() + SLICE;
   for (int turn = TURN; turn > 0 && rt->ready.first != NULL; turn--) {
     nl_task *t = rt->ready.first;
     nl_dequeue(t);
     step(rt, t);
-    if (rt->budget < 0 || (until != NULL && until->state == NL_DONE)) return;
+    if (hasnews(rt) || (until != NULL && until->state == NL_DONE)) return;
+    bool due = rt->budget < 0 || (rt->outside > 0 && nl_now() >= end);
+    if (due && rt->unclaimed == NULL) return;
   }
 }
 
 bool nl_run (nl_runtime *rt, nl_task *until) {
   while (until != NULL ? until->state != NL_DONE : rt->tasks > 0) {
     runready(rt, until);
+    if (hasnews(rt)) { /* tasks that go on failing do not keep it from reading */
+      nl_takeinterrupt(rt);
+      (void)nl_looprun(rt, false);
+    }
     if (rt->unclaimed != NULL) return false;
-    takeinterrupt(rt);
+    nl_takeinterrupt(rt);
     if (rt->tasks == 0 || (until != NULL && until->state == NL_DONE)) continue;
     if (rt->ready.first == NULL && rt->outside == 0) deadlock(rt);
     bool idle = rt->ready.first == NULL;
     if (idle) (void)fflush(stdout); /* what was printed is seen before the program waits */
+    if (rt->attend != NULL) rt->attend();
     if (!nl_looprun(rt, idle)) return false;
   }
   return true;
@@ -420,6 +443,35 @@ static int task_count (lua_State *L) {
   return 1;
 }
 
+/* tasks() -> {task, ...} that are not done, but for the one that runs and the prompt */
+static int task_tasks (lua_State *L) {
+  const nl_runtime *rt = nl_rt(L);
+  lua_Integer found = 0;
+  lua_newtable(L);
+  for (lua_Integer i = 0; nexttask(L, &i) != NULL;) {
+    const nl_task *t = lua_touserdata(L, -1);
+    if (t != rt->current && t != rt->prompt) lua_rawseti(L, -2, ++found);
+    else lua_pop(L, 1);
+  }
+  return 1;
+}
+
+/* waits() -> {[inode] = task}: who waits for which file */
+static int task_waits (lua_State *L) {
+  lua_newtable(L);
+  for (lua_Integer i = 0; nexttask(L, &i) != NULL;) {
+    const nl_task *t = lua_touserdata(L, -1);
+    struct stat st;
+    bool waits = t->state == NL_PARKED && t->wait.side != NL_NOSIDE;
+    if (waits && fstat(((const nl_handle *)t->wait.self)->fd, &st) == 0) {
+      lua_rawseti(L, -2, (lua_Integer)st.st_ino);
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+  return 1;
+}
+
 /* current() -> the running task */
 static int task_current (lua_State *L) {
   nl_task *t = nl_rt(L)->current;
@@ -519,9 +571,10 @@ static int task_waitlist (lua_State *L) {
 
 int luaopen_task (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"spawn", task_spawn},       {"sleep", task_sleep},     {"now", task_now},
-      {"count", task_count},       {"current", task_current}, {"scope", nl_scopenew},
-      {"waitlist", task_waitlist}, {"report", task_report},   {NULL, NULL}};
+      {"spawn", task_spawn},     {"sleep", task_sleep},         {"now", task_now},
+      {"count", task_count},     {"tasks", task_tasks},         {"waits", task_waits},
+      {"current", task_current}, {"scope", nl_scopenew},        {"waitlist", task_waitlist},
+      {"report", task_report},   {"foreground", nl_foreground}, {NULL, NULL}};
   lua_pushliteral(L, "code");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &codekey);
   lua_pushliteral(L, "attempt to yield from outside a coroutine");

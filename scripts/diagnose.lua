@@ -75,8 +75,8 @@ return {
     "diagnose 192.0.2.1:8443 --name www.example.com", "diagnose unix:/run/x.sock" },
   notes = "It looks the name up, asks the kernel for the way, connects to every address side by side, and\n"
     .. "looks for the reason where that fails. For https, port 443 and --tls it does the handshake of TLS\n"
-    .. "on each connection too. Exit status: 0 if all is well, else that of the step that\n"
-    .. "failed.",
+    .. "on each connection too. -w is 5 if absent, for the lookup and for the connections. Exit status: 0\n"
+    .. "if all is well, else that of the step that failed.",
   needs = "TARGET",
   options = function(parser)
     parser:argument("TARGET"):args "*":target "targets"

@@ -47,6 +47,7 @@ return {
   columns = { "host", "fqdn", "addresses" },
   human = function(rec, args) return { args.fqdn and rec.fqdn or rec.host, rec.addresses } end,
   run = function(args, out)
+    if #args.targets == 0 and #args.files > 0 then return out:usage "missing NAME" end
     if #args.targets == 0 then return own(args, out) end
     return out:each(args.targets, function(name) return describe(name, args) end)
   end,

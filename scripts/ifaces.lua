@@ -49,7 +49,7 @@ end
 
 local function find(links, word)
   for _, link in ipairs(links) do
-    if link.name == word or link.index == word then return link end
+    if link.index == word then return link end
   end
   return links[tostring(word)] -- digits may be a name too
 end
@@ -122,9 +122,22 @@ local function follow(watch, args, out)
   return 0
 end
 
+-- The words, with an address as the index of the interface that has it now.
+local function settled(words, links)
+  local found = {}
+  for place, word in ipairs(words) do
+    local link = find(links, word)
+    found[place] = link and link.name ~= word and link.index or word
+  end
+  return found
+end
+
 local function watch(args, out)
   local changes <close>, err = net.watch_links()
   if not changes then return out:fail(nil, err) end
+  local links, problem = net.interfaces()
+  if not links then return out:fail(nil, problem) end
+  args.IF = settled(args.IF, links)
   out:note "waiting for changes"
   return follow(changes, args, out)
 end
@@ -172,7 +185,8 @@ return {
   examples = { "ifaces", "ifaces lo --stats", "ifaces -a --routes --json", "ifaces --watch -c 1" },
   notes = "Those that are up, without -a. --watch tells what changes from now on, until ^C, --deadline, -c.",
   options = function(parser)
-    parser:argument("IF"):args "*":convert(net.tool.interface):description "Interfaces, by name or index."
+    parser:argument("IF"):args "*":convert(net.tool.interface)
+      :description "Interfaces, by name, index or address."
     parser:flag "-a --all":description "Those that are switched off, too."
     parser:flag "--stats":description "What they have counted, too."
     parser:flag "--routes":description "The default routes that leave by them, too."

@@ -75,9 +75,10 @@ local function transmit(pipe, data)
   return show(pipe, data, ">")
 end
 
--- --send, then standard input, then what follows its end. "linger" | false: nothing more to say | nil, err
+-- --send, then standard input, then what follows its end. "linger" | "sent": nothing more to say | nil, err
 local function outward(pipe)
   local args, good, err = pipe.args, true, nil
+  pipe.feeding = args.dash or not args.stdin
   if args.send then good, err = transmit(pipe, args.send) end
   while good and args.stdin do
     local data
@@ -87,19 +88,20 @@ local function outward(pipe)
     good, err = transmit(pipe, data)
   end
   if not good then return nil, err end
+  pipe.feeding = false
   if args.halfclose and not args.udp then pipe.s:shutdown "w" end
-  if not args.linger then return false end
+  if not args.linger then return "sent" end
   net.sleep(args.linger)
   return "linger"
 end
 
--- A receive under -w, which counts from the last byte in either direction.
-local function patiently(pipe, max)
+-- A wait under -w, which counts from the last byte in either direction.
+local function patiently(pipe, wait)
   local timeout = pipe.args.timeout
   while true do
     local left = timeout and math.max(pipe.last + timeout - net.now(), 0)
-    local data, err = pipe.s:recv(max, left)
-    if data or not err or err.code ~= "TIMEOUT" then return data, err end
+    local item, err = wait(left)
+    if item or not err or err.code ~= "TIMEOUT" then return item, err end
     if not timeout or net.now() >= pipe.last + timeout then return nil, err end
   end
 end
@@ -120,7 +122,7 @@ end
 local function inward(pipe)
   local wanted = pipe.args.recv
   while not wanted or pipe.received < wanted do
-    local data, err = patiently(pipe, piece(pipe))
+    local data, err = patiently(pipe, function(left) return pipe.s:recv(piece(pipe), left) end)
     if err then return nil, err end
     if not data then
       if wanted then return nil, early(pipe) end
@@ -136,7 +138,7 @@ end
 
 -- ---- one connection
 
-local ENDS = { timeout = "timeout", reset = "reset", refused = "refused" }
+local ENDS = { timeout = "timeout", reset = "reset", refused = "refused", canceled = "canceled" }
 
 local function endof(err)
   return err.code == "TLS_TRUNCATED" and "truncated" or ENDS[err.kind] or "error"
@@ -174,18 +176,30 @@ local function lastwords(results, how, err)
   return how, err
 end
 
+-- What came of a direction.
+local function outcome(item, late)
+  if not item then return nil, late end
+  return item[1], item[2]
+end
+
+-- The peer has said all, and may listen still: it gets the rest of what is to be sent. Only a terminal is not
+-- waited for: it has no end of its own.
+local function remainder(pipe, results)
+  if not pipe.feeding then return "eof" end
+  local how, err = outcome(patiently(pipe, function(left) return results:receive(left) end))
+  return how == "sent" and "eof" or how, err
+end
+
 -- Both directions until one of them decides: how it ended | nil, err
 local function bothways(pipe)
   local scope <close>, results = net.scope(), net.channel(2)
   for _, direction in ipairs { outward, inward } do
-    scope:spawn(function()
-      local how, err = direction(pipe)
-      if how ~= false then results:send { how, err } end
-    end)
+    scope:spawn(function() results:send { direction(pipe) } end)
   end
-  local item, late = results:receive()
-  if not item then return nil, late end
-  return lastwords(results, item[1], item[2])
+  local how, err = outcome(results:receive())
+  if how == "sent" then return outcome(results:receive()) end
+  if how == "eof" then return remainder(pipe, results) end
+  return lastwords(results, how, err)
 end
 
 -- The code of -e has the connection instead of the pipe. The status.
@@ -196,11 +210,20 @@ local function evaluate(pipe, target, began)
   return 0
 end
 
+-- ^C is the usual end of many a pipe; the record tells what went over it until then.
+local function interrupted(pipe, target, began, err)
+  if not pipe.out.machine or type(err) ~= "table" or err.kind ~= "canceled" then return end
+  pipe.out:fail(target, err, began, nil, summary(pipe, target, endof(err)))
+end
+
 -- Tells how it went. The status.
 local function converse(pipe, target, began)
   local out = pipe.out
   if pipe.args.timeout then pipe.s:settimeout(pipe.args.timeout) end
   if pipe.args.code then return evaluate(pipe, target, began) end
+  local last <close> = setmetatable({}, { -- luacheck: ignore last
+    __close = function(_, err) interrupted(pipe, target, began, err) end,
+  })
   local ending, err = bothways(pipe)
   local rec = summary(pipe, target, ending or endof(err))
   if out.verbose > 0 then
@@ -283,7 +306,8 @@ local function accepting(server, args, out)
   return status
 end
 
--- The sender of the first datagram is the peer; with -k all senders are, and nothing is sent.
+-- The sender of the first datagram is the peer; with -k all senders are, and nothing is sent. A unix socket
+-- without a name cannot be answered.
 local function receiving(s, args, out)
   while true do
     local began = net.now()
@@ -293,7 +317,8 @@ local function receiving(s, args, out)
     pipe.received = #data
     show(pipe, data, "<")
     if not args.keep then
-      local good, err = s:connect(address, port)
+      local good, err = true, nil
+      if address then good, err = s:connect(address, port) end
       if not good then return out:fail(named(address, port), err, began) end
       return converse(pipe, named(address, port), began)
     end
@@ -414,7 +439,8 @@ return {
     "nc -lk 8080 -e 's:write(s:read(), \"\\n\")'", "nc --tls example.com 443",
   },
   notes = "Standard input is sent where it is a terminal, or where - is given. In records the first 64 KiB "
-    .. "of what came stand as data_b64, and nothing else is printed.",
+    .. "of what came stand as data_b64, and nothing else is printed. Without -w a connection has 30 seconds "
+    .. "to come about, and a peer may be silent for ever; with -z a UDP port has 1 second to answer.",
   options = function(parser)
     parser:argument("WORD"):args "*":target "words"
       :description "HOST PORT; with -l [ADDR:]PORT; with -U PATH. And - for standard input."

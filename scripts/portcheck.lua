@@ -52,8 +52,14 @@ local function countports(ports, args)
   return count
 end
 
+-- Ports where a host belongs, as in "nc HOST PORT". As an address in the old forms 22 is 0.0.0.22.
+local function isports(word)
+  return word:find "^[%d,-]+$" and net.port.parse(word) ~= nil
+end
+
 -- What one word asks: {hosts, ports, total} | nil, message
 local function question(word, args)
+  if isports(word) then return nil, ('"%s" is no host: use HOST:%s, or -p %s'):format(word, word, word) end
   local hosts, ports = split(word)
   if not hosts then return nil, ports end
   ports = ports or args.ports or USUAL
@@ -190,6 +196,9 @@ end
 
 -- The status, after what the deadline left.
 local function run(list, args, count)
+  local last <close> = setmetatable({}, { -- luacheck: ignore last
+    __close = function() count:sum() end, -- also after ^C
+  })
   local ticker <close> = net.scope()
   ticker:spawn(count.show, count)
   local done, err = pcall(scanall, list, args, count)
@@ -200,7 +209,6 @@ local function run(list, args, count)
   if count.lowered then
     count.out:note(("fewer at a time than allowed, for want of resources (%s)"):format(count.lowered))
   end
-  count:sum()
   return late or count:answer(#args.targets)
 end
 
@@ -227,7 +235,8 @@ return {
   notes = "A HOST is a name, an address, a network such as 192.0.2.0/24, a range such as 192.0.2.1-9 or a "
     .. "URL; PORTS are numbers, ranges, services, top20 and top100. Without PORTS the 100 most common are "
     .. "asked, and one that is open is enough. Of more than 100 ports people see those that are open; "
-    .. "records tell of all. Scan what is yours, or what you were asked to scan.",
+    .. "records tell of all. -w is 1 if absent, and -P, the questions at a time, 256. Scan what is yours, "
+    .. "or what you were asked to scan.",
   needs = "HOST",
   options = function(parser)
     parser:argument("HOST[:PORTS]"):args "*":target "targets":description "What to ask."

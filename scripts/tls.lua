@@ -196,6 +196,10 @@ local function ask(place, args, version, context)
     rec.cipher, rec.group, rec.address = info.cipher, info.group, facts.address
     return rec
   end
+  if facts.wants_certificate then -- the version was agreed on before
+    rec.reason = "it wants a certificate of the client"
+    return rec
+  end
   rec.state, rec.reason = refuses(facts, begun) and "refused" or "unknown", facts.message
   return rec, facts
 end
@@ -312,9 +316,10 @@ return {
     "tls example.com", "tls example.com:8443 --days 30", "tls mx.example.com --starttls smtp",
     "tls 192.0.2.1 --name www.example.com --chain", "tls example.com --protocols",
   },
-  notes = [[Exit status: 0 if the certificate is trusted and for that name; 1 if it ends before --days; 60
-if it is not trusted, which is shown all the same; 35 if there was no handshake. A server that wants
-a certificate of the client may say so only after the handshake of TLS 1.3: nobody waits for that.]],
+  notes = [[Without -w a connection has 30 seconds to come about and the handshake 10. Exit status: 0
+if the certificate is trusted and for that name; 1 if it ends before --days; 60 if it is not
+trusted, which is shown all the same; 35 if there was no handshake. A server that wants a
+certificate of the client may say so only after the handshake of TLS 1.3: nobody waits for that.]],
   needs = "TARGET",
   options = function(parser)
     parser:argument("TARGET"):args "*":target "targets"

@@ -125,7 +125,7 @@ return {
   summary = "The routers on the way to a host.",
   common = { "net" },
   examples = { "trace localhost", "trace example.com --tcp 443 -n", "trace 192.0.2.1 --mtu --json" },
-  notes = "By UDP if nothing else is said; only --icmp needs a privilege.",
+  notes = "By UDP if nothing else is said; only --icmp needs a privilege. -w is 1 if absent, for each probe.",
   options = function(parser)
     parser:argument("HOST"):description "Name or address."
     parser:mutex(

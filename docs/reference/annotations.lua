@@ -6,17 +6,18 @@ local annotations = {}
 local CLOSING = { ["("] = true, ["{"] = true, ["<"] = true, ["["] = true }
 local OPENED = { [")"] = true, ["}"] = true, [">"] = true, ["]"] = true }
 
--- The end of the type that a text begins with: the first space outside brackets, unless the space follows the
--- colon of a function's result.
+-- The end of the type that a text begins with: the first space outside brackets, unless the space stands before
+-- one of a function's results.
 local function typeend(text)
   local depth, quoted = 0, false
+  local before = text:find "^fun%(" and "[:,]" or ":"
   for at = 1, #text do
     local c = text:sub(at, at)
     if c == '"' then quoted = not quoted end
     if not quoted then
       if CLOSING[c] then depth = depth + 1 end
       if OPENED[c] then depth = depth - 1 end
-      if c == " " and depth == 0 and text:sub(at - 1, at - 1) ~= ":" then return at - 1 end
+      if c == " " and depth == 0 and not text:sub(at - 1, at - 1):find(before) then return at - 1 end
     end
   end
   return #text

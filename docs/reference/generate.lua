@@ -118,6 +118,12 @@ local function sentence(text)
   return text:match "^(.-[.:]) %u" or text:match "^(.-%.)$" or text
 end
 
+-- The type of an argument or field; a `?` behind a function's type would be that of its last result.
+local function typed(item)
+  if not item.optional then return item.type end
+  return (item.type:find "^fun%(" and "(%s)?" or "%s?"):format(item.type)
+end
+
 -- ---- one page
 
 local function signature(class, f)
@@ -141,7 +147,7 @@ local function arguments(out, f)
   if #f.params == 0 then return end
   out[#out + 1] = "\n| argument | type | |\n|---|---|---|\n"
   for _, param in ipairs(f.params) do
-    local kind = param.type .. (param.optional and "?" or "")
+    local kind = typed(param)
     out[#out + 1] = ("| %s | %s | %s |\n"):format(code(param.name), code(kind), cell(param.text))
   end
 end
@@ -172,7 +178,7 @@ local function writefields(out, class)
   if #class.fields == 0 then return end
   out[#out + 1] = "\n| field | type | |\n|---|---|---|\n"
   for _, field in ipairs(class.fields) do
-    local kind = field.type .. (field.optional and "?" or "")
+    local kind = typed(field)
     out[#out + 1] = ("| %s | %s | %s |\n"):format(code(field.name), code(kind), cell(field.text))
   end
 end

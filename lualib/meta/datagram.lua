@@ -7,7 +7,7 @@
 local datagram = {}
 
 ---Waits for a datagram and gives it with its sender. An empty datagram is "". nil alone is the end of a
----"seqpacket" connection; other sockets have none.
+---"seqpacket" connection; other sockets have none. Empty ones right before that end cannot be told from it.
 ---@async
 ---@param max? integer bytes of it to keep, 1 to 16777216; 65536 if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is there

@@ -7,7 +7,7 @@
 ---these: it raises a message.
 ---@class net.error
 ---@field code string stable and in capitals, such as "ECONNREFUSED"; the whole list: docs/errors.md
----@field kind string the coarse class: dns, refused, timeout, unreachable, reset, closed, protocol,
+---@field kind string the coarse class: dns, refused, timeout, unreachable, reset, closed, tls, protocol,
 --- permission, inuse, address, limit, canceled or busy
 ---@field op string what was being done: "connect", "read"
 ---@field message string in words, for people
@@ -18,7 +18,14 @@
 ---@field source? string the option of that name, where it is what was wrong
 ---@field interface? string|integer the option or argument of that name, where it is what was wrong
 ---@field partial? string|integer what came before the failure, of a read; how many bytes left, of a write
+---@field entry? integer of net.select and net.poll: which of the list it was
+---@field mtu? integer of EMSGSIZE, of a reply of net.ping: the size that the way takes, if it is known
+---@field detail? table of net.datagram.recvmsg: what the error queue knows, like `error` of a net.message
+---@field cause? net.error what is behind it, where that is known, as in the steps of net.diagnose
 ---@field reply? string what a server answered that does not begin TLS, as it came
+---@field alert? string of TLS_HANDSHAKE and TLS_ALERT: the word that the peer said, "certificate_required"
+---@field received? string of TLS_HANDSHAKE: the first bytes that came from the peer
+---@field wants_certificate? true of TLS_HANDSHAKE: the peer asked for a certificate and got none
 ---@field owner? {pid: integer?, command: string?, address: string} who holds the port, of
 --- net.is_port_available
 ---@field reason? string of TLS_VERIFY: "expired", "wrong_host", "unknown_issuer" ...

@@ -67,7 +67,8 @@
 ---@field dane? net.tls.tlsa[] records of a validated answer: the certificate has to match one of them;
 --- with usage 2 or 3 no authority need be trusted
 
----One TLSA record, RFC 6698.
+---One TLSA record, RFC 6698. One that cannot be used, such as with numbers that stand for nothing here, is
+---passed over; where all are like that the call fails.
 ---@class net.tls.tlsa
 ---@field usage integer 0 to 3; 3 is the server's own certificate or key
 ---@field selector integer 0: the certificate; 1: its public key

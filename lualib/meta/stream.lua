@@ -81,7 +81,8 @@ function stream:peek(max, timeout) end
 function stream:unread(data) end
 
 ---Counts the bytes that were received and are not read yet.
----@return integer count 0 too when it is closed
+---@return integer? count
+---@return net.error? err CLOSED
 ---```lua
 ---local a, b = net.pair()
 ---b:write "abc"
@@ -123,8 +124,8 @@ function stream:send(data, timeout) end
 ---@param count? integer bytes to send; to the end of the file if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows
 ---@return integer? sent bytes; fewer than count if the file ends before
----@return net.error? err EPIPE, ECONNRESET, ENOTCONN, ENOMEM, EIO, TIMEOUT, CLOSED or BUSY; `partial` is the
---- number of bytes that left before
+---@return net.error? err ESPIPE (a pipe is no file), EPIPE, ECONNRESET, ENOTCONN, ENOMEM, EIO, TIMEOUT,
+--- CLOSED or BUSY; `partial` is the number of bytes that left before
 ---@see sendfile(2)
 ---```lua
 ---local a, b = net.pair()
@@ -149,8 +150,9 @@ function stream:shutdown(how) end
 
 ---Sets how much one read may gather, against a peer that never ends its line. A field that is absent keeps
 ---its value.
----@param limits {max_line: integer?, max_read: integer?} bytes, 1 to 2147483648 each. max_line: of "l", "L",
---- "n" and read_until; 65536 at first. max_read: of "a", a count, unread and finish; 67108864 at first
+---@param limits {max_line: integer?, max_read: integer?} bytes, 1 to 2147483648 each. max_line: of "l" and
+--- "L" with the line's end, of "n" with the blanks before it, and of read_until; 65536 at first. max_read: of
+--- "a", a count, unread and finish; 67108864 at first
 ---@return net.stream self
 ---```lua
 ---local a, b = net.pair()
@@ -160,14 +162,15 @@ function stream:shutdown(how) end
 ---```
 function stream:setlimits(limits) end
 
----Connects a stream that net.socket made.
+---Connects a stream that net.socket made. What timed out goes on: net.select tells when it is decided, and
+---this call then what came of it; EALREADY says that it is not.
 ---@async
 ---@param address string numeric, or "unix:/path" or "unix:@name"; net.connect takes names
 ---@param port? integer|string 0 to 65535; none for unix
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows
 ---@return net.stream? self
 ---@return net.error? err ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EISCONN,
---- EAI_NONAME (a name is no address), ENOENT (unix), TIMEOUT, CLOSED or BUSY
+--- EALREADY, EAI_NONAME (a name is no address), ENOENT (unix), TIMEOUT, CLOSED or BUSY
 ---@see connect(2)
 ---```lua
 ---local server = assert(net.listen("127.0.0.1", 0))

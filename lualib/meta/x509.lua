@@ -13,7 +13,8 @@
 ---@field ca? string|net.x509.certificate|(string|net.x509.certificate)[] authorities that are trusted
 ---@field cafile? string a file of such in PEM
 ---@field capath? string a folder of such, named by hashes as `openssl rehash` does it
----@field crl? string|string[] revocation lists, PEM or DER; with any, the issuer of the leaf must have one
+---@field crl? string|string[] revocation lists, PEM or DER, no deltas; with any, the issuer of the leaf
+--- must have one
 ---@field crl_all? boolean the other issuers of the chain must have one too
 ---@field depth? integer most certificates between leaf and authority, 0 to 100; 100 if absent
 ---@field security_level? integer 0 to 5; 2 if absent, which takes no RSA key below 2048 bits and neither

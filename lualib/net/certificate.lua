@@ -48,6 +48,7 @@ local escape = require "net.text".escape
 ---@field extensions {oid: string, name: string, critical: boolean, value: string}[] all; value: hexadecimal
 --- digits of the DER
 ---@field malformed string[] names of extensions that cannot be read, or are there twice
+---@field broken boolean an extension that matters to chains is among those, or has a value that none may have
 ---@field sha256 string fingerprint: hexadecimal digits, lower case, without colons
 ---@field sha1 string
 ---@field public_key_sha256 string of the SubjectPublicKeyInfo, by which keys are pinned

@@ -2,6 +2,8 @@
 
 local check = {}
 
+local LONGESTSHOWN = 60 -- bytes of a wrong value in a message, as in those of C
+
 -- The place of the first frame that is not the library's.
 local function raise(message)
   local level = 2
@@ -13,10 +15,15 @@ local function raise(message)
   error(message, info and level or 0)
 end
 
+-- A wrong value in a message.
+local function display(got)
+  if type(got) ~= "string" then return tostring(got) end
+  return ("%q"):format(#got > LONGESTSHOWN and got:sub(1, LONGESTSHOWN) .. "..." or got)
+end
+
 ---Raises "bad argument" in the name of a public function.
 function check.bad(name, arg, want, got)
-  local shown = type(got) == "string" and ("%q"):format(got) or tostring(got)
-  raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, name, want, shown))
+  raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(arg, name, want, display(got)))
 end
 
 ---Calls a function of a binding for the public function `name`, which has the same arguments.
@@ -88,9 +95,20 @@ function check.timeout(name, arg, value)
   check.bad(name, arg, "seconds, a number from 0 to 2^53,", value)
 end
 
----Raises for a field that no option has.
-function check.unknown(name, arg, field)
-  raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
+-- What may have been meant by a field, of those that are keys of the tables; or "".
+local function meant(field, ...)
+  local names = {}
+  for _, known in ipairs { ... } do
+    for key in pairs(known) do names[#names + 1] = key end
+  end
+  local likest = type(field) == "string" and require("net.nearest").names(field, names)[1]
+  return likest and (" (did you mean %q?)"):format(likest) or ""
+end
+
+---Raises for a field that no option has; those that there are are keys of the tables that follow.
+function check.unknown(name, arg, field, ...)
+  local hint = meant(field, ...)
+  raise(("bad argument #%d to '%s' (unknown option %q%s)"):format(arg, name, tostring(field), hint))
 end
 
 ---An option table whose fields are integers: `known` gives each its bounds.
@@ -99,7 +117,7 @@ function check.options(name, arg, options, known)
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
     local bounds = known[field]
-    if not bounds then check.unknown(name, arg, field) end
+    if not bounds then check.unknown(name, arg, field, known) end
     if math.type(value) ~= "integer" or value < bounds[1] or value > bounds[2] then
       check.bad(name, arg, ("option %q: integer from %d to %d"):format(field, bounds[1], bounds[2]), value)
     end
@@ -169,9 +187,7 @@ function check.fields(name, arg, options, known)
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
     local kind = known[field]
-    if not kind then
-      raise(("bad argument #%d to '%s' (unknown option %q)"):format(arg, name, tostring(field)))
-    end
+    if not kind then check.unknown(name, arg, field, known) end
     local good, wanted, shown = kinds[kind[1]](value, table.unpack(kind, 2))
     if not good then
       wanted = ("option %q: %s"):format(field, wanted)

@@ -1,10 +1,17 @@
 -- net.chunk: what is typed at the prompt, as a chunk of Lua whose top-level locals last.
 
+local net = package.loaded.net
+
 local chunk = {}
 
 local KEYWORDS = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then
 true until while]]):gmatch "%a+" do KEYWORDS[word] = true end
+
+---Whether a word is one of the language.
+function chunk.iskeyword(word)
+  return KEYWORDS[word] == true
+end
 
 ---The words of the language, sorted.
 function chunk.keywords()
@@ -26,12 +33,14 @@ local function longend(source, at)
   return finish or #source
 end
 
+-- \z skips the blanks behind it, and the end of a line may be two bytes.
 local function shortend(source, at)
   local quote, place = source:sub(at, at), at + 1
   while place <= #source do
     local c = source:sub(place, place)
     if c == quote or c == "\n" then return place end
-    place = place + (c == "\\" and 2 or 1)
+    local behind = c == "\\" and (source:match("^z%s*()", place + 1) or source:match("^\r?\n()", place + 1))
+    place = behind or place + (c == "\\" and 2 or 1)
   end
   return #source
 end
@@ -74,34 +83,35 @@ local function isname(token)
   return token and token.kind == "name" and not KEYWORDS[token.text]
 end
 
--- The names that are declared by `local` at a place in the list: names, the place behind them, and whether
--- one of them has an attribute.
+-- The names that are declared by `local` at a place in the list: names, the place behind them, and those that
+-- have an attribute, as keys.
 local function declared(list, place)
-  local names, attribute = {}, false
+  local names, attributes = {}, {}
   place = place + 1
   while isname(list[place]) do
     names[#names + 1] = list[place].text
     place = place + 1
     if list[place] and list[place].text == "<" then
-      attribute = true
+      attributes[names[#names]] = true
       place = place + 3
     end
     if not (list[place] and list[place].text == ",") then break end
     place = place + 1
   end
-  return names, place, attribute
+  return names, place, attributes
 end
 
 -- Turns `local` at the top level into assignments: the source without them, the names, those that stay local
--- because they have an attribute, and the last token. Lines keep their numbers.
+-- because they have an attribute, those beside them, and the last token. Lines keep their numbers.
 local function lasting(source)
   local list, depth = chunk.tokens(source), 0
-  local names, kept, parts, at = {}, {}, {}, 1
+  local names, kept, beside, parts, at = {}, {}, {}, {}, 1
   for place, token in ipairs(list) do
     if token.kind ~= "string" and CLOSES[token.text] then depth = depth - 1 end
     if token.kind == "name" and token.text == "local" and depth == 0 then
       local following = list[place + 1]
-      local found, behind, attribute = declared(list, place)
+      local found, behind, attributes = declared(list, place)
+      local attribute = next(attributes) ~= nil
       if following and following.text == "function" and isname(list[place + 2]) then
         found, attribute = { list[place + 2].text }, false
       elseif #found > 0 and not attribute and not (list[behind] and list[behind].text == "=") then
@@ -109,7 +119,9 @@ local function lasting(source)
         parts[#parts + 1] = source:sub(at, token.from - 1) .. source:sub(token.to + 1, last.to) .. " = nil;"
         at = last.to + 1
       end
-      for _, name in ipairs(found) do table.insert(attribute and kept or names, name) end
+      for _, name in ipairs(found) do
+        table.insert(not attribute and names or attributes[name] and kept or beside, name)
+      end
       if not attribute and #found > 0 and at <= token.from then
         parts[#parts + 1] = source:sub(at, token.from - 1)
         at = token.to + 1
@@ -118,42 +130,90 @@ local function lasting(source)
     if token.kind ~= "string" and OPENS[token.text] then depth = depth + 1 end
   end
   parts[#parts + 1] = source:sub(at)
-  return table.concat(parts), names, kept, list[#list]
+  return table.concat(parts), names, kept, beside, list[#list]
 end
 
----A place for the names of a prompt, in front of the globals. `declare` names what is assigned there.
+---The modules of net, as the keys of a table: their names alone mean them at the prompt.
+chunk.modules = getmetatable(net).modules
+
+---A place for the names of a prompt, in front of the globals. `declare` names what is assigned there; until
+---then the name means what it did, as in `local print = print`. `forget` gives the globals that were assigned
+---through this place what they were before.
 function chunk.scope()
-  local known = {}
+  local known = {}   -- true from the first assignment on
+  local globals = {} -- name = { what it was before the first assignment }
   local meta = {}
   function meta.__index(_, name)
     if known[name] then return nil end
-    return _G[name]
+    local value = _G[name]
+    if value == nil and chunk.modules[name] then return net[name] end
+    return value
   end
   function meta.__newindex(scope, name, value)
-    if known[name] then rawset(scope, name, value) else _G[name] = value end
+    if known[name] == nil then
+      globals[name] = globals[name] or { rawget(_G, name) }
+      _G[name] = value
+      return
+    end
+    known[name] = true
+    rawset(scope, name, value)
   end
   local function declare(names)
-    for _, name in ipairs(names) do known[name] = true end
+    for _, name in ipairs(names) do known[name] = known[name] or false end
   end
-  return setmetatable({}, meta), declare
+  local function forget()
+    for name, was in pairs(globals) do rawset(_G, name, was[1]) end
+  end
+  return setmetatable({}, meta), declare, forget
 end
 
----Compiles an entry: an expression first, then statements. Gives {run, names, kept, muted}, or nil, the
----message and whether more lines may complete it.
+local function isunfinished(message)
+  return message:sub(-5) == "<eof>"
+end
+
+-- A call behind `return` takes the place of the entry on the stack, and neither a traceback nor a task that
+-- it spawns could tell of the entry any more. It does not where it is one of two values.
+local function expression(source, name, scope)
+  return load("return nil, " .. source, name, "t", scope)
+end
+
+---Compiles an entry: an expression first, then statements. Gives what chunk.run takes, {names, kept, beside,
+---muted}, or nil, the message and whether more lines may complete it, as either.
 function chunk.compile(source, name, scope)
-  local f = load("return " .. source, name, "t", scope)
-  local changed, names, kept, last = lasting(source)
-  local muted = last and last.text == ";" or false
-  if f then return { run = f, names = {}, kept = {}, muted = muted } end
-  local whole, err = load(source, name, "t", scope)
-  if not whole then return nil, err, err:sub(-5) == "<eof>" end
-  if muted then
-    local expression = load("return " .. source:sub(1, last.from - 1), name, "t", scope)
-    if expression then return { run = expression, names = {}, kept = {}, muted = true } end
+  local f, unfit = expression(source, name, scope)
+  local whole, err = f, nil
+  if not f then whole, err = load(source, name, "t", scope) end
+  if not whole then
+    local message = isunfinished(unfit) and unfit or err
+    return nil, message, isunfinished(message)
   end
+  local changed, names, kept, beside, last = lasting(source)
+  local muted = last and last.text == ";" or false
+  if not f and muted then f = expression(source:sub(1, last.from - 1), name, scope) end
+  if f then return { f = f, padded = true, names = {}, kept = {}, beside = {}, muted = muted } end
   f = load(changed, name, "t", scope)
-  if not f then return { run = whole, names = {}, kept = names, muted = muted } end
-  return { run = f, names = names, kept = kept, muted = muted }
+  if not f then f, names, beside = whole, {}, table.move(names, 1, #names, #beside + 1, beside) end
+  return { f = f, names = names, kept = kept, beside = beside, muted = muted }
+end
+
+---Compiles what a file holds, as Lua does: without a byte order mark and a first line that begins with #.
+function chunk.compilefile(text, name, scope)
+  return chunk.compile(text:gsub("^\xef\xbb\xbf", ""):gsub("^#[^\n]*", ""), "@" .. name, scope)
+end
+
+---Runs an entry, and calls f with where its error was raised, up to the entry, or nil, and with what pcall
+---would give.
+function chunk.run(entry, f)
+  local trace
+  local function trap(err)
+    trace = debug.traceback(nil, 2):gsub("^(.*)\n\t%[C%]: in function 'xpcall'.*$", "%1")
+    return err
+  end
+  local function finish(ok, ...)
+    if ok and entry.padded then return f(trace, ok, select(2, ...)) end
+    f(trace, ok, ...)
+  end
+  finish(xpcall(entry.f, trap))
 end
 
 return chunk

@@ -7,6 +7,7 @@ local commandline = {}
 
 local WIDTH = 100 -- columns of help
 local MOST = 10000 -- targets at a time
+local LARGEST = 64 << 20 -- bytes of a file of words
 
 -- ---- common options
 
@@ -192,9 +193,10 @@ local function addfile(list, name)
   if name == "-" then return addinput(list) end
   local file <close>, err = io.open(name, "rb")
   if not file then return nil, "cannot read " .. err end
-  local _, problem = file:read(0)
+  local text, problem = file:read(LARGEST)
+  if text and #text == LARGEST then problem = "the file is too large" end
   if problem then return nil, "cannot read " .. name .. ": " .. problem end
-  return addlines(list, name, file:lines())
+  return addlines(list, name, (text or ""):gmatch "[^\n]+")
 end
 
 -- true | nil, message

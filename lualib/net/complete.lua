@@ -3,6 +3,9 @@
 
 local chunk = require "net.chunk"
 local docs = require "net.docs"
+local host = require "net.core.host"
+local plain = require("net.text").escape
+local net = package.loaded.net
 
 local complete = {}
 
@@ -13,15 +16,14 @@ local LONGEST = 16384 -- bytes of a line that is looked at
 
 local NONE <const> = {}
 
-local KEYWORDS = {}
-for _, word in ipairs(chunk.keywords()) do KEYWORDS[word] = true end
-
 -- ---- values, raw
 
 local function variable(scope, name)
   local value = type(scope) == "table" and rawget(scope, name)
   if value ~= nil and value ~= false then return value end
-  return rawget(_G, name)
+  value = rawget(_G, name)
+  if value == nil and chunk.modules[name] then return rawget(net, name) end
+  return value
 end
 
 -- Where the members of a value are: itself, and the tables behind it.
@@ -71,7 +73,9 @@ end
 -- What a chain of keys leads to.
 local function follow(scope, keys, last)
   local value = variable(scope, keys[1])
-  local place = { value = value, class = docs.classof(value) }
+  local class = docs.classof(value)
+  if value == nil and chunk.modules[keys[1]] then class = "net." .. keys[1] end
+  local place = { value = value, class = class }
   for index = 2, last do place = step(place, keys[index]) end
   return place
 end
@@ -83,7 +87,7 @@ local function is(token, text)
 end
 
 local function isname(token)
-  return token ~= nil and token.kind == "name" and not KEYWORDS[token.text]
+  return token ~= nil and token.kind == "name" and not chunk.iskeyword(token.text)
 end
 
 -- One dot, not a part of two.
@@ -193,19 +197,23 @@ local function addkeys(names, t, wanted)
   for key, value in next, t do
     count = count + 1
     if count > KEYS then return end
-    if type(key) == "string" and not KEYWORDS[key] and wanted(key, value) then names[#names + 1] = key end
+    local fits = type(key) == "string" and not chunk.iskeyword(key)
+    if fits and wanted(key, value) then names[#names + 1] = key end
   end
 end
 
--- Constants are many: they are offered to those who begin with a capital.
+-- Socket options and the like. They are many: they are offered to those who begin with a capital.
+local function addconstants(names, prefix)
+  if not prefix:find "^%u" then return end
+  table.move(require("net.core.option").constants(), 1, MOST, #names + 1, names)
+end
+
 local function addnet(names, prefix)
   for name, class in pairs(docs.classes()) do
     local short = name:match "^net%.([^.]+)$"
     if short and ismodule(class) then names[#names + 1] = short end
   end
-  if prefix:find "^%u" then
-    table.move(require("net.core.option").constants(), 1, MOST, #names + 1, names)
-  end
+  addconstants(names, prefix)
 end
 
 local function members(place, separator, prefix)
@@ -232,6 +240,7 @@ local function variables(scope, prefix)
   local function any() return true end
   if type(scope) == "table" then addkeys(names, scope, any) end
   addkeys(names, _G, any)
+  addkeys(names, chunk.modules, any)
   return chosen(names, prefix)
 end
 
@@ -268,6 +277,23 @@ local function isopen(token)
   return token.text:sub(2):gsub("\\.", ""):sub(-1) ~= quote
 end
 
+-- The names in a folder that a path may go on with, and where its last part begins. Hidden ones are offered
+-- to those who type the dot, those that act on a terminal or are no text to nobody.
+local function files(path)
+  local folder, prefix = path:match "^(.-)([^/]*)$"
+  local names = {}
+  if not path:find "[%c\\]" then names = host.folder(folder == "" and "." or folder) end
+  local function shown(name)
+    if plain(name) ~= name then return false end
+    return name:sub(1, 1) ~= "." or prefix:sub(1, 1) == "." and not name:find "^%.%.?/$"
+  end
+  local offered = {}
+  for _, name in ipairs(names) do
+    if shown(name) then offered[#offered + 1] = name end
+  end
+  return chosen(offered, prefix, "^[^%c\\\"']+$"), #path - #prefix
+end
+
 local function words(list, scope)
   local at = #list
   local prefix, first = list[at].text:sub(2), list[at].from + 1
@@ -275,7 +301,12 @@ local function words(list, scope)
   if list[at].text:sub(1, 1) == "[" then return NONE, first end
   if is(before, "require") then return modules(prefix), first end
   local kind = kindof(list, at, scope)
-  return chosen(kind and docs.words(kind) or NONE, prefix, "^[%w_.-]+$"), first
+  local names = kind and docs.words(kind) or {}
+  if kind and kind:find "integer" then addconstants(names, prefix) end -- it takes names of numbers, too
+  local found = chosen(names, prefix, "^[%w_.-]+$")
+  if #found > 0 then return found, first end
+  local paths, skipped = files(prefix)
+  return paths, first + skipped
 end
 
 -- What follows a text in Lua.
@@ -326,6 +357,10 @@ local function command(text, scope)
   if EXPRESSIONS[name] then
     local found, first = lua(rest, scope)
     return found, first + at - 1
+  end
+  if name == ".load" or name == ".save" then
+    local names, skipped = files(rest)
+    return names, at + skipped
   end
   if name == ".help" then return topics(rest), at end
   return name == ".set" and chosen(commands.settings(), rest) or NONE, at

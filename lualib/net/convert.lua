@@ -163,16 +163,19 @@ end
 ---```
 function convert.interface(word)
   check.bytes("interface", 1, word)
-  if word == "" or word:find "\0" then return bad("interface", word, "a name such as lo, or an index") end
+  local none = word == "" or word == "*" or word:find "\0" -- * is any interface to the library
+  if none then return bad("interface", word, "a name such as lo, or an index") end
   local index = word:find "^%d+$" and math.tointeger(tonumber(word))
   return index and index <= 0x7fffffff and index or word
 end
 
--- "host:port", "[v6]:port" or a host alone. An IPv6 address needs no brackets where no port follows.
+-- "host:port", "[v6]:port" or a host alone. An IPv6 address needs no brackets where no port follows. A colon
+-- in brackets is no part of the pattern: of many each would be tried with all the others.
 local function endpoint(word)
-  local host, rest = word:match "^%[([^%[%]]+:[^%[%]]*)%](.*)$"
-  if host and rest == "" then return host end
-  if host then return host, rest:match "^:(.+)$" or "" end
+  local host, rest = word:match "^%[([^%[%]]*)%](.*)$"
+  local bracketed = host and host:find(":", 2, true)
+  if bracketed and rest == "" then return host end
+  if bracketed then return host, rest:match "^:(.+)$" or "" end
   if net.inet_pton("inet6", (word:gsub("%%[^%%]+$", ""))) then return word end
   host, rest = word:match "^([^:]*):([^:]*)$"
   if host then return host, rest end

@@ -28,14 +28,27 @@ local function familyof(options)
   return options.family or source and (source:find(":", 1, true) and "inet6" or "inet")
 end
 
+-- The entries of a list, without those whose address came before.
+local function distinct(list)
+  local entries, seen = {}, {}
+  for _, entry in ipairs(list) do
+    if not seen[entry.address] then entries[#entries + 1] = entry end
+    seen[entry.address] = true
+  end
+  return entries
+end
+
+-- What to connect to, each address once: the C library takes the "::1 localhost" of a hosts file for
+-- 127.0.0.1, too, where IPv4 is asked for.
 local function lookup(host, options)
   options = options or {}
-  return resolve.getaddrinfo(host, nil, {
+  local list, err = resolve.getaddrinfo(host, nil, {
     socktype = "stream",
     family = familyof(options),
     strict = options.strict,
     flags = isnumeric(host) and "numerichost" or nil,
   })
+  return list and distinct(list), err
 end
 
 dial.lookup, dial.isnumeric = lookup, isnumeric -- for the library
@@ -309,11 +322,8 @@ local function onlist(addresses, port, options)
 end
 
 local function addressesof(list)
-  local addresses, seen = {}, {}
-  for _, entry in ipairs(list) do
-    if not seen[entry.address] then addresses[#addresses + 1] = entry.address end
-    seen[entry.address] = true
-  end
+  local addresses = {}
+  for index, entry in ipairs(list) do addresses[index] = entry.address end
   return addresses
 end
 

@@ -187,4 +187,24 @@ function docs.signature(class, f)
   return #results > 0 and call .. " -> " .. table.concat(results, ", ") or call
 end
 
+-- Whether a function of a class, as far as it is loaded, is this: a method, or one of a module.
+local function isof(class, name, value)
+  local short, public = class:match "^net%.(%l+)$", package.loaded.net
+  local places = { package.loaded[class] or NONE, short and require("net.core.socket")[short] or NONE,
+    short and rawget(public, short) or class == "net" and public or NONE }
+  for _, place in ipairs(places) do
+    if type(place) == "table" and rawequal(rawget(place, name), value) then return true end
+  end
+  return false
+end
+
+---How a function is called that the annotations know, by the value alone; nil if they do not.
+function docs.signatureof(value)
+  for name, class in pairs(docs.classes()) do
+    for _, f in ipairs(class.functions or NONE) do
+      if isof(name, f.name, value) then return docs.signature(class, f) end
+    end
+  end
+end
+
 return docs

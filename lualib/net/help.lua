@@ -19,21 +19,6 @@ local NONE <const> = {}
 
 -- ---- text of a width
 
--- Lines of at most that width; all but the first begin with `indent` blanks.
-local function wrapped(words, width, indent)
-  local lines, line, empty = {}, "", true
-  for word in words:gmatch "%S+" do
-    if not empty and text.width(line) + 1 + text.width(word) > width then
-      lines[#lines + 1] = line
-      line, empty = (" "):rep(indent or 0), true
-    end
-    line = line .. (empty and "" or " ") .. word
-    empty = false
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n")
-end
-
 local function cut(line, width)
   return #line <= width and line or line:sub(1, width - 2) .. ".."
 end
@@ -41,7 +26,7 @@ end
 -- A row of two columns: a name and words, which go on under themselves.
 local function row(name, words, column, width)
   local first = "  " .. name .. (" "):rep(math.max(column - #name, 0) + 2)
-  local rest = wrapped(words, width - column - 4, 0):gsub("\n", "\n" .. (" "):rep(column + 4))
+  local rest = text.wrap(words, width - column - 4, 0):gsub("\n", "\n" .. (" "):rep(column + 4))
   return (first .. rest):gsub("%s+$", "")
 end
 
@@ -59,8 +44,10 @@ end
 
 -- ---- pages
 
+-- A `?` behind a function's type would be that of its last result.
 local function typed(item)
-  return ("(%s%s) %s"):format(item.type, item.optional and "?" or "", item.text or "")
+  local form = not item.optional and "(%s) %s" or item.type:find "^fun%(" and "((%s)?) %s" or "(%s?) %s"
+  return form:format(item.type, item.text or "")
 end
 
 local function section(out, title, list, width)
@@ -78,7 +65,7 @@ local function optionnames(out, f, width)
       for index, field in ipairs(fields) do names[index] = field.name end
       if #names > 0 then
         out[#out + 1] = ("fields of %s (?%s)\n%s"):format(param.name, class.name,
-          indented(wrapped(table.concat(names, ", "), width - 2)))
+          indented(text.wrap(table.concat(names, ", "), width - 2)))
       end
     end
   end
@@ -88,15 +75,15 @@ local pages = {}
 
 pages["function"] = function(entry, width)
   local f = entry.item
-  local out = { wrapped(docs.signature(entry.class, f), width, 4) }
+  local out = { text.wrap(docs.signature(entry.class, f), width, 4) }
   if f.async then out[1] = out[1] .. "\n  waits; other tasks go on" end
-  out[2] = wrapped(f.text or "", width)
+  out[2] = text.wrap(f.text or "", width)
   section(out, "arguments", f.params, width)
   optionnames(out, f, width)
   section(out, "results", f.returns, width)
   if f.example then out[#out + 1] = "example\n" .. indented(f.example) end
   if f.see then
-    out[#out + 1] = wrapped("see " .. table.concat(f.see, ", "):gsub("RFC, ", "RFC "), width)
+    out[#out + 1] = text.wrap("see " .. table.concat(f.see, ", "):gsub("RFC, ", "RFC "), width)
   end
   return table.concat(out, "\n\n")
 end
@@ -110,7 +97,7 @@ end
 
 function pages.class(entry, width)
   local class = entry.class
-  local out = { class.name, wrapped(class.text or "", width) }
+  local out = { class.name, text.wrap(class.text or "", width) }
   local fields = {}
   for _, field in ipairs(class.fields or NONE) do
     if class.name ~= "net" then fields[#fields + 1] = field end -- those are the constants
@@ -125,7 +112,7 @@ end
 
 function pages.field(entry, width)
   local of = ("field of %s (?%s)"):format(entry.class.name, entry.class.name)
-  return ("%s\n  %s\n\n%s"):format(entry.title, of, wrapped(typed(entry.item), width))
+  return ("%s\n  %s\n\n%s"):format(entry.title, of, text.wrap(typed(entry.item), width))
 end
 
 local function option(name)
@@ -138,13 +125,13 @@ function pages.constant(entry, width)
   local name, known = entry.item.name, option(entry.item.name)
   local first = ("net.%s = %s"):format(name, entry.item.text)
   if not known then return first end
-  return ("%s\n  socket option, %s\n\n%s"):format(first, known.kind, wrapped(known.explanation, width))
+  return ("%s\n  socket option, %s\n\n%s"):format(first, known.kind, text.wrap(known.explanation, width))
 end
 
 function pages.error(entry, width)
   local code = entry.item
-  local first = wrapped(("%s: %s"):format(code.code, code.message), width)
-  return ("%s\n  kind %s\n\n%s"):format(first, code.kind, wrapped(code.explain, width))
+  local first = text.wrap(("%s: %s"):format(code.code, code.message), width)
+  return ("%s\n  kind %s\n\n%s"):format(first, code.kind, text.wrap(code.explain, width))
 end
 
 local function toolspec(entry)
@@ -308,7 +295,7 @@ rawequal rawget rawlen rawset require select setmetatable tonumber tostring type
 
 -- The name that Lua's manual has for a function.
 local function manualname(f)
-  if debug.getinfo(f, "S").what ~= "C" then return nil end
+  if type(f) ~= "function" or debug.getinfo(f, "S").what ~= "C" then return nil end
   for _, library in ipairs(LIBRARIES) do
     for name, value in next, package.loaded[library] or NONE do
       if rawequal(value, f) and type(name) == "string" then return library .. "." .. name end
@@ -347,13 +334,18 @@ local function sourceof(f)
   return lines, info
 end
 
+-- Where to read of a function of Lua's own, or nil.
+local function manual(value)
+  local name = manualname(value)
+  if not name then return nil end
+  return ("%s: of Lua itself\n  https://www.lua.org/manual/5.4/manual.html#pdf-%s"):format(name, name)
+end
+
 local function describe(value)
   local shown = show.value(value)
   if type(value) ~= "function" then return shown end
-  local name = manualname(value)
-  if name then
-    return ("%s: of Lua itself\n  https://www.lua.org/manual/5.4/manual.html#pdf-%s"):format(name, name)
-  end
+  local own = manual(value)
+  if own then return own end
   local lines, info = sourceof(value)
   local first = info.linedefined
   if not lines or not lines[first] then return shown end
@@ -377,12 +369,14 @@ function help.topic(name, options)
   local width, scope = options and options.width or WIDTH, options and options.scope
   local entry, others, several = entryof(name, scope)
   if several then return ("several are called %s:\n%s"):format(name, list(several, width)), true end
+  local value = complete.lookup(name, scope)
   if entry then
     local page = pages[entry.kind](entry, width)
-    if #others > 0 then page = page .. "\n\n" .. wrapped(also(others), width) end
+    local own = manual(value)
+    if own then page = page .. "\n\n" .. own end
+    if #others > 0 then page = page .. "\n\n" .. text.wrap(also(others), width) end
     return page, true
   end
-  local value = complete.lookup(name, scope)
   if value ~= nil then return describe(value), true end
   return unknown(name)
 end
@@ -428,8 +422,9 @@ local USAGE = [[
 
 ---Answers what begins with a question mark: `?name`, `??name`, `?pattern*`; and says whether it could.
 function help.answer(line, options)
-  local marks, name = line:match "^%s*(%?+)%s*(.-)%s*$"
-  name = name:gsub("%(.*%)$", "")
+  local marks, name = line:match "^%s*(%?+)%s*(.*)"
+  name = text.trimend(name)
+  name = name:match "^([^(]*)%(.*%)$" or name
   if name == "" then return USAGE, true end
   if name:sub(-1) == "." then name = name .. "*" end
   if name:find("*", 1, true) then return help.list(name, options) end

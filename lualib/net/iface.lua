@@ -65,17 +65,22 @@ local function tidy(link, names)
   link.addresses = {}
 end
 
+local function having(list, field, value)
+  for _, link in ipairs(list) do
+    if link[field] == value then return link end
+  end
+end
+
+-- An address stands for its interface in all the forms in which the kernel's lists are searched for it.
 local byname = {
-  __index = function(list, name)
-    if type(name) ~= "string" then return nil end
-    for _, link in ipairs(list) do
-      if link.name == name then return link end
-    end
+  __index = function(list, word)
+    if type(word) ~= "string" or word:find("\0", 1, true) then return nil end
+    return having(list, "name", word) or having(list, "index", core.index(word))
   end,
 }
 
----Lists the network interfaces with their addresses and counters. The list has a field for each name too:
----`net.interfaces().lo`.
+---Lists the network interfaces with their addresses and counters. The list has a field for each name too,
+---and for each address: `net.interfaces().lo`, `net.interfaces()["127.0.0.1"]`.
 ---@return net.interface[]? interfaces in the order of their index
 ---@return net.error? err EMFILE, ENFILE, ENOBUFS, ENOMEM, EBUSY (they changed all the time), or in a sandbox
 --- EACCES or EPERM

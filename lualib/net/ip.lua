@@ -98,7 +98,7 @@ local function legacyoption(options)
   if options == nil then return false end
   if type(options) ~= "table" then check.bad("parse", 2, "table", options) end
   for field, value in pairs(options) do
-    if field ~= "legacy" then check.unknown("parse", 2, field) end
+    if field ~= "legacy" then check.unknown("parse", 2, field, { legacy = true }) end
     if type(value) ~= "boolean" then check.bad("parse", 2, 'option "legacy": boolean', value) end
   end
   return options.legacy
@@ -185,7 +185,8 @@ function meta.__le(a, b)
   return order(object("<=", 1, a), object("<=", 2, b)) <= 0
 end
 
----Compares two addresses or networks: IPv4 first, then by number, larger networks first.
+---Compares two addresses or networks. IPv4 comes before IPv6, low numbers before high ones, larger networks
+---before smaller ones.
 ---@param a net.ip.address|string
 ---@param b net.ip.address|string
 ---@return -1|0|1 order

@@ -44,7 +44,7 @@ local function fields(name, options, known)
   check.table(name, 1, options)
   local plain = {}
   for field, value in pairs(options) do
-    if not known[field] then check.unknown(name, 1, field) end
+    if not known[field] then check.unknown(name, 1, field, known) end
     if #known[field] > 0 then plain[field] = value end
   end
   check.fields(name, 1, plain, known)

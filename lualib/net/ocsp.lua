@@ -25,22 +25,31 @@ function ocsp.report(facts, time)
   return core.read(facts.staple, leaf, issuer, time)
 end
 
+-- Whether the certificate itself says that a response comes with it, RFC 7633 ("must staple"): one that does
+-- not was perhaps kept back by who has stolen the key.
+function ocsp.promised(facts)
+  local leaf = (facts.trusted or {})[1]
+  return leaf ~= nil and require("net.x509").parse(leaf).must_staple
+end
+
 local messages = {
   revoked = "its authority has revoked the server's certificate",
   unknown = "its authority does not know the server's certificate",
-  none = "the server gave no OCSP response, which was required",
 }
 
--- The error for a response with which the connection must not go on.
-function ocsp.failure(op, report, host)
+-- The error for a response with which the connection must not go on. promised: see above.
+function ocsp.failure(op, report, host, promised)
+  local why = promised and "its certificate demands" or "was required"
   local message = messages[report.status]
+    or report.status == "none" and "the server gave no OCSP response, which " .. why
     or "the server's OCSP response cannot be believed: " .. report.problem
   local err = newerror(op, "TLS_VERIFY", message)
   err.reason = report.status == "revoked" and "revoked" or "ocsp"
   err.host, err.ocsp = host, report
   err.hint = report.status == "revoked"
     and "The key may be in wrong hands: do not go on. The server's owner has to install a new certificate."
-    or "The server has to staple a current response of its authority; without ocsp=\"required\" it need not."
+    or "The server has to staple a current response of its authority"
+    .. (promised and "." or "; without ocsp=\"required\" it need not.")
   return err
 end
 

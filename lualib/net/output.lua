@@ -35,7 +35,7 @@ local function new(name, spec, args, streams)
     toout = streams.write, toerr = streams.warn, bytes = streams.bytes or streams.write,
     terminal = streams.terminal, colored = streams.colored,
     rows = {}, widths = {}, statuses = {}, present = {}, counts = { ok = 0, failed = 0 },
-    began = net.now(), shown = false, scope = net.scope(),
+    began = net.now(), shown = false, misused = false, scope = net.scope(),
   }, output)
 end
 
@@ -185,10 +185,14 @@ local function commas(list)
   return table.concat(parts, ",") .. "\r\n"
 end
 
-function forms.csv(self, rec)
-  if not rec.ok then return end
+local function namecolumns(self)
   if not self.headed then put(self, commas(shownfields(self))) end
   self.headed = true
+end
+
+function forms.csv(self, rec)
+  if not rec.ok then return end
+  namecolumns(self)
   put(self, commas(cells(self, rec)))
 end
 
@@ -318,9 +322,15 @@ local function elsewhere(target, err)
   return not err.port or target ~= form:format(err.address, err.port)
 end
 
+-- The message, without the target where it begins with it: that is named anyway.
+local function messageof(target, err)
+  local named = target and target .. ": " or ""
+  return err.message:sub(1, #named) == named and err.message:sub(#named + 1) or err.message
+end
+
 local function described(target, err)
-  local shown = elsewhere(target, err) and tostring(err) or ("%s (%s)"):format(err.message, err.code)
-  local lines = { shown }
+  local lines = { ("%s (%s)"):format(messageof(target, err), err.code) }
+  if elsewhere(target, err) then lines[1] = tostring(err) end
   for _, attempt in ipairs(err.attempts or {}) do lines[#lines + 1] = attempt.code and tostring(attempt) end
   return lines
 end
@@ -372,7 +382,9 @@ end
 ---```
 function output:usage(message)
   check.bytes("usage", 1, message)
+  self.misused = true
   self:warning(message)
+  self.refused = true
   self.toerr(("try: netlua %s --help\n"):format(self.name))
   return 2
 end
@@ -484,6 +496,7 @@ function output:finish()
   self.scope:close()
   self:flush()
   erase(self)
+  if self.form == "csv" and not self.refused then namecolumns(self) end -- also of no rows
   for _, name in ipairs(self.fields or {}) do
     if self.counts.ok > 0 and not self.present[name] then
       self:note(("no record has a field %q"):format(name))
@@ -498,6 +511,7 @@ function output:__close()
   self:flush()
   erase(self)
   self.scope:close()
+  sumup(self)
 end
 
 return { new = new, class = output }

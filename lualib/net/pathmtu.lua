@@ -175,7 +175,7 @@ end
 ---The packets are echo requests, or UDP datagrams where the system allows no ICMP. A host that answers
 ---neither leaves what the routers said: `confirmed` is false then.
 ---@async
----@param host string numeric address or name
+---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.path_mtu.options an unknown field raises
 ---@return net.path_mtu.report? report
 ---@return net.error? err ENETUNREACH, EHOSTUNREACH, PROHIBITED (there is no way), ICMP_DENIED (mode "icmp"

@@ -323,7 +323,7 @@ end
 ---loop ends after `count` of them, by `break`, or when an enclosing deadline passes. What net.ping says of
 ---replies and options holds here too.
 ---@async
----@param host string numeric address or name
+---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.ping.options an unknown field raises
 ---@return net.pings? replies to be called for the next net.ping.reply; nil at the end, with an error if it
 --- was cut short: TIMEOUT of an enclosing deadline
@@ -353,7 +353,7 @@ end
 ---`damaged`. A router that says why there is no reply is the `address` of that failure: ENETUNREACH,
 ---EHOSTUNREACH, PROHIBITED, TTL_EXCEEDED ... A host that is silent is TIMEOUT.
 ---@async
----@param host string numeric address or name
+---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.ping.options an unknown field raises
 ---@return net.ping.report? report also where nothing came back: `alive` says so
 ---@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source),

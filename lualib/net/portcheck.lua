@@ -24,7 +24,10 @@ local TIMEOUT = 5 -- seconds, lookup included
 ---assert(not open and reason.kind == "refused")
 ---```
 function portcheck.is_port_open(host, port, timeout)
-  if tonumber(port) == 0 then check.bad("is_port_open", 2, "port from 1 to 65535", port) end
+  local number = tonumber(port)
+  if number and (number < 1 or number > 65535) then
+    check.bad("is_port_open", 2, "port from 1 to 65535", port)
+  end
   check.timeout("is_port_open", 3, timeout)
   local s, err = check.call("is_port_open", dial.connect, host, port, { timeout = timeout or TIMEOUT })
   if not s then return false, err end
@@ -41,12 +44,14 @@ local function isnumeric(value)
   return addr.inet_pton("inet", value) ~= nil or addr.inet_pton("inet6", value:match "^[^%%]*") ~= nil
 end
 
+local KNOWN = { type = true, address = true }
+
 -- The options of what binds: those of the public function `name`, as its argument `arg`.
 function portcheck.options(name, arg, options)
   options = options == nil and {} or options
   if type(options) ~= "table" then check.bad(name, arg, "table", options) end
   for field, value in pairs(options) do
-    if field ~= "type" and field ~= "address" then check.unknown(name, arg, field) end
+    if not KNOWN[field] then check.unknown(name, arg, field, KNOWN) end
     if field == "type" and value ~= "tcp" and value ~= "udp" then
       check.bad(name, arg, 'option "type": "tcp" or "udp"', value)
     end

@@ -61,6 +61,7 @@ local function checkoptions(options)
   local integers = {}
   for field, value in pairs(options) do
     local good = OTHERS[field]
+    if not good and not INTEGERS[field] then check.unknown("scan", 3, field, OTHERS, INTEGERS) end
     if good then good(value) else integers[field] = value end
   end
   check.options("scan", 3, integers, INTEGERS)

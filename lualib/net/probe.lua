@@ -77,19 +77,34 @@ local function numeric(host)
   return text and (text:match "^::ffff:(%d+%.%d+%.%d+%.%d+)$" or text)
 end
 
--- The first address of a host, of the family of the options or of their source.
+-- A link-local address is on every link, and nothing says which is meant: the kernel would take any.
+local function zoneless(address, options)
+  local link = options.interface or options.source and options.source:find("%", 1, true)
+  return address:find "^fe[89ab]%x:[^%%]*$" and not link
+end
+
+-- An address as it stands, if it can be asked.
+local function usable(op, address, family, options)
+  if family and family ~= probe.familyof(address) then return nil, newerror(op, "EAI_ADDRFAMILY") end
+  if not zoneless(address, options) then return address end
+  return nil, newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
+end
+
+-- The first address of a host that can be asked, of the family of the options or of their source.
 function probe.lookup(op, host, options)
   local family = options.family or options.source and probe.familyof(options.source)
   local address = numeric(host)
-  if address then
-    if not family or family == probe.familyof(address) then return address end
-    local err = newerror(op, "EAI_ADDRFAMILY")
-    err.host = host
-    return nil, err
+  local list, err = { { address = address } }, nil
+  if not address then
+    list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family })
+    if not list then err.op = op return nil, err end
   end
-  local list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family })
-  if list then return list[1].address end
-  err.op = op
+  local good
+  for _, entry in ipairs(list) do
+    good, err = usable(op, entry.address, family, options)
+    if good then return good end
+  end
+  err.host = host
   return nil, err
 end
 

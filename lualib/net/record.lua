@@ -91,6 +91,9 @@ local encode
 local function list(value, indent, depth)
   local parts = {}
   for i, item in ipairs(value) do parts[i] = encode(item, indent, depth + 1) end
+  for key in next, value do
+    if not parts[key] then error(("a JSON list cannot have the key %s"):format(key), 0) end
+  end
   return "[", parts, "]"
 end
 
@@ -155,7 +158,7 @@ end
 ---@param value any
 ---@param pretty? boolean over several lines
 ---@param first? string[] the keys that come first
----@return string json raises for functions and for tables within themselves
+---@return string json raises for functions, for tables within themselves and for lists that have other keys
 ---```lua
 ---assert(require("net.record").json { a = 1, b = 2.0 } == '{"a":1,"b":2.0}')
 ---```

@@ -1,7 +1,10 @@
 -- net.show: values as the prompt prints them. Nothing here runs code of the value but __tostring, which has
 -- little time; whatever came from the network is escaped.
 
+local core = require "net.core.task"
 local text = require "net.text"
+
+local tostring = tostring -- whatever an entry makes of it
 
 local show = {}
 
@@ -9,8 +12,11 @@ local DEPTH, ITEMS, WIDTH = 4, 40, 80
 local SHORT = 64        -- bytes of a string that is no text, beyond which it is a dump
 local LONG = 4096       -- bytes of a string beyond which its head is shown
 local HEAD = 256        -- bytes of that head, or of a string inside a table
+local VALUES = 2000     -- all that is shown of one, tables in tables included
+local LONGEST = 65536   -- bytes of what an error says
 local COLUMNS = 8       -- fields of records that are shown as a table
 local PATIENCE = 100000 -- instructions that a __tostring may take
+local MOMENT = 0.1      -- seconds that it may wait
 
 -- ---- strings
 
@@ -18,20 +24,32 @@ local function quoted(s)
   return '"' .. text.escape((s:gsub('[\\"]', "\\%0"))) .. '"'
 end
 
--- Letters, marks, line ends and tabs: what a person may have written.
+-- Letters, marks, line ends and tabs: what a person may have written. What a long string begins with decides.
 local function istext(s)
-  return utf8.len(s) and not s:find "[\0-\8\11\12\14-\31\127]"
+  return utf8.len(s, 1, math.min(#s, LONG)) and not s:sub(1, LONG):find "[\0-\8\11\12\14-\31\127]"
+end
+
+-- What is shown of a long string: whole characters, if it is text.
+local function head(s)
+  if #s <= HEAD then return s end
+  local last = utf8.len(s, 1, HEAD) and utf8.offset(s, 0, HEAD + 1) - 1 or HEAD
+  return s:sub(1, last)
+end
+
+-- Code, and what there is to remark on it; most values need no remark.
+local function noted(code, note)
+  return note and code .. "  -- " .. note or code
 end
 
 local function shortstring(s)
   if #s <= HEAD then return quoted(s) end
-  return ("%s..  -- %d bytes"):format(quoted(s:sub(1, HEAD)), #s)
+  return quoted(head(s)) .. "..", #s .. " bytes"
 end
 
 -- A string that is a result of its own: text as it is.
 local function fullstring(s)
   if istext(s) and #s <= LONG then return (s:gsub("[^\n\t]+", text.escape)) end
-  if istext(s) then return ("%s..  -- %d bytes"):format(quoted(s:sub(1, HEAD)), #s) end
+  if istext(s) then return noted(shortstring(s)) end
   if #s <= SHORT then return ("%s  -- %d byte%s"):format(quoted(s), #s, #s == 1 and "" or "s") end
   local dump = require("net.hexdump").hexdump(s:sub(1, #s <= LONG and #s or HEAD))
   return ("%s\n-- %d bytes"):format(dump, #s)
@@ -46,24 +64,37 @@ local function number(n)
   return ("%.14g"):format(n):gsub("^%-?%d+$", "%0.0")
 end
 
+-- As the annotations have it, or the source; and where that is.
 local function signature(f)
+  local known = require("net.docs").signatureof(f)
+  if known then return known end
   local info = debug.getinfo(f, "Su")
   if info.what == "C" then return "function: built in" end
   local names = {}
   for index = 1, info.nparams do names[index] = debug.getlocal(f, index) end
   if info.isvararg then names[#names + 1] = "..." end
   local place = ("%s:%d"):format(text.escape(info.short_src), info.linedefined)
-  return ("function (%s)  -- %s"):format(table.concat(names, ", "), place)
+  return ("function (%s)"):format(table.concat(names, ", ")), place
 end
 
--- What the value's own __tostring says, if it says a string in time.
-local function described(value, meta)
-  local f = rawget(meta, "__tostring")
-  if type(f) ~= "function" then return nil end
-  local thread = coroutine.create(f)
-  debug.sethook(thread, function() error("too slow", 0) end, "", PATIENCE)
+-- What the value's own __tostring says, if it says a string in time. Once that is over, each instruction
+-- fails: it is of no use to catch the error.
+local function saidby(value, meta)
+  if rawget(meta, "__tostring") == nil then return nil end
+  local scope <close> = core.scope { timeout = MOMENT } -- luacheck: ignore scope
+  local thread = coroutine.create(tostring)
+  local function strike()
+    debug.sethook(thread, strike, "", 1)
+    error("too slow", 0)
+  end
+  debug.sethook(thread, strike, "", PATIENCE)
   local ok, said = coroutine.resume(thread, value)
-  return ok and type(said) == "string" and text.escape(said) or nil
+  return ok and said or nil
+end
+
+local function described(value, meta, clean)
+  local said = saidby(value, meta)
+  return said and clean(#said > LONG and head(said) .. ".." or said)
 end
 
 local function address(host, port)
@@ -86,29 +117,33 @@ local function socket(value, name)
   return ("%s %s -> %s connected"):format(kind, address(near, nearport), address(far, farport))
 end
 
+local function nameof(meta)
+  local name = rawget(meta, "__name")
+  return type(name) == "string" and head(name) or nil
+end
+
 -- A value with a metatable, or of a kind without a form of its own; nil for a table that is like others.
-local function object(value)
+-- `clean` makes harmless what it says of itself.
+local function object(value, clean)
   local meta = debug.getmetatable(value)
   if meta then
-    local name = rawget(meta, "__name")
-    local ends = type(name) == "string" and socket(value, name)
+    local name = nameof(meta)
+    local ends = name and socket(value, name)
     if ends then return ends end
-    local said = described(value, meta)
+    local said = described(value, meta, clean)
     if said then return said end
-    if type(name) == "string" and type(value) ~= "table" then
-      return ("%s (%p)"):format(text.escape(name), value)
-    end
+    if name and type(value) ~= "table" then return ("%s (%p)"):format(text.escape(name), value) end
   end
   return type(value) ~= "table" and ("%s: %p"):format(type(value), value) or nil
 end
 
-local function scalar(value)
+local function scalar(value, clean)
   local kind = type(value)
   if kind == "nil" or kind == "boolean" then return tostring(value) end
   if kind == "number" then return (number(value)) end
   if kind == "string" then return shortstring(value) end
   if kind == "function" then return signature(value) end
-  return object(value)
+  return object(value, clean or text.escape)
 end
 
 -- ---- tables
@@ -119,85 +154,116 @@ local function before(a, b)
   local left, right = RANKS[type(a)] or 4, RANKS[type(b)] or 4
   if left ~= right then return left < right end
   if left <= 2 then return a < b end
-  return tostring(a) < tostring(b)
+  if left == 3 then return not a and b end
+  return ("%p"):format(a) < ("%p"):format(b) -- no code of theirs
 end
 
--- The length of the part from 1 on, and the other keys, sorted.
-local function keysof(t)
-  local length, rest = 0, {}
+-- Sorts a list and leaves the first of it.
+local function trim(list, most)
+  table.sort(list, before)
+  for index = #list, most + 1, -1 do list[index] = nil end
+end
+
+-- The length of the part from 1 on; the first of the other keys, sorted; and how many there are of these. Not
+-- all of a million are sorted for some to be shown.
+local function keysof(t, most)
+  local length, rest, count = 0, {}, 0
   while rawget(t, length + 1) ~= nil do length = length + 1 end
+  local last
   for key in next, t do
     local index = math.type(key) == "integer" and key >= 1 and key <= length
-    if not index then rest[#rest + 1] = key end
+    if not index then count = count + 1 end
+    if not index and (last == nil or before(key, last)) then rest[#rest + 1] = key end
+    if #rest == 2 * most then
+      trim(rest, most)
+      last = rest[most]
+    end
   end
-  table.sort(rest, before)
-  return length, rest
+  trim(rest, most)
+  return length, rest, count
 end
 
-local RESERVED = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then
-true until while]]):gmatch "%a+" do RESERVED[word] = true end
+local function isname(key)
+  return key:find "^[%a_][%w_]*$" and not require("net.chunk").iskeyword(key)
+end
 
 local function keytext(key)
-  if type(key) == "string" and key:find "^[%a_][%w_]*$" and not RESERVED[key] then return key end
-  return ("[%s]"):format(scalar(key) or ("table: %p"):format(key))
+  if type(key) == "string" and #key <= HEAD and isname(key) then return key end
+  return ("[%s]"):format((scalar(key) or ("table: %p"):format(key)))
 end
 
 local render
 
--- The items of a table as texts, at most ITEMS of them.
+-- Whether one more value is to be shown.
+local function goeson(state)
+  state.left = state.left - 1
+  return state.left >= 0
+end
+
+-- The items of a table, at most ITEMS of them: {code, note}.
 local function items(t, state, depth, indent)
-  local list, length, rest = {}, keysof(t)
+  local list, length, rest, count = {}, keysof(t, state.items)
+  local function add(key, value)
+    local code, note = render(value, state, depth, indent + text.width(key))
+    list[#list + 1] = { code = key .. code, note = note }
+  end
   for index = 1, math.min(length, state.items) do
-    list[index] = render(rawget(t, index), state, depth, indent)
+    if not goeson(state) then break end
+    add("", rawget(t, index))
   end
   for index = 1, math.min(#rest, state.items - #list) do
-    local key = keytext(rest[index])
-    list[#list + 1] = key .. " = " .. render(rawget(t, rest[index]), state, depth, indent + #key + 3)
+    if not goeson(state) then break end
+    add(keytext(rest[index]) .. " = ", rawget(t, rest[index]))
   end
-  local left = length + #rest - #list
-  if left > 0 then list[#list + 1] = ("..  -- %d more"):format(left) end
+  local left = length + count - #list
+  if left > 0 then list[#list + 1] = { code = "..", note = left .. " more" } end
   return list
 end
 
-local function width(list)
-  local sum = 0
-  for _, item in ipairs(list) do
-    if item:find "\n" or item:find("  -- ", 1, true) then return math.huge end
-    sum = sum + text.width(item) + 2
+-- The items in one line, if none needs one of its own.
+local function inline(list)
+  local codes = {}
+  for index, item in ipairs(list) do
+    if item.note or item.code:find "\n" then return nil end
+    codes[index] = item.code
   end
-  return sum + 2
+  return ("{ %s }"):format(table.concat(codes, ", "))
 end
 
-render = function(value, state, depth, indent)
-  local simple = scalar(value)
-  if simple then return simple end
+local function classname(t)
+  local meta = debug.getmetatable(t)
+  local name = meta and nameof(meta)
+  return name and text.escape(name) .. " " or ""
+end
+
+render = function(value, state, depth, indent, clean)
+  local simple, note = scalar(value, clean)
+  if simple then return simple, note end
   if state.path[value] then return "<cycle>" end
-  if next(value) == nil then return "{}" end
-  if depth == 0 then return ("{..}  -- table: %p"):format(value) end
+  local class = classname(value)
+  if next(value) == nil then return class .. "{}" end
+  if depth == 0 then return class .. "{..}", ("table: %p"):format(value) end
   state.path[value] = true
   local list = items(value, state, depth - 1, indent + 2)
   state.path[value] = nil
-  if indent + width(list) <= state.width then return "{ " .. table.concat(list, ", ") .. " }" end
+  local line = inline(list)
+  if line and indent + text.width(class .. line) <= state.width then return class .. line end
   local gap = (" "):rep(indent + 2)
   local lines = {}
-  for index, item in ipairs(list) do
-    local code, note = item:match "^([^\n]*)(  %-%- [^\n]*)$"
-    lines[index] = gap .. (code or item) .. "," .. (note or "")
-  end
-  return "{\n" .. table.concat(lines, "\n") .. "\n" .. (" "):rep(indent) .. "}"
+  for index, item in ipairs(list) do lines[index] = gap .. noted(item.code .. ",", item.note) end
+  return class .. "{\n" .. table.concat(lines, "\n") .. "\n" .. (" "):rep(indent) .. "}"
 end
 
 -- ---- lists of records as columns
 
--- The names of the fields, sorted, if all of the list are plain tables with the same fields and no tables in
--- them; or nil.
-local function fieldsof(list)
-  local length, rest = keysof(list)
+-- The names of the fields, sorted, if all that is shown of the list are plain tables with the same fields and
+-- no tables in them; or nil.
+local function fieldsof(list, most)
+  local length, rest = keysof(list, 1)
   if length < 2 or #rest > 0 or debug.getmetatable(list) then return nil end
-  local _, fields = keysof(rawget(list, 1))
-  for index = 1, length do
-    local count, names = keysof(rawget(list, index))
+  local _, fields = keysof(rawget(list, 1), COLUMNS + 1)
+  for index = 1, math.min(length, most) do
+    local count, names = keysof(rawget(list, index), COLUMNS + 1)
     local plain = count == 0 and not debug.getmetatable(rawget(list, index)) and #names == #fields
     if not plain or #names == 0 or #names > COLUMNS then return nil end
     for place, name in ipairs(names) do
@@ -218,8 +284,11 @@ end
 
 local function cell(value)
   if value == nil then return "" end
-  if type(value) ~= "string" then return scalar(value) or "{..}" end
-  return text.escape(#value > HEAD and value:sub(1, HEAD) .. ".." or value)
+  if type(value) ~= "string" then
+    local code, note = scalar(value)
+    return noted(code or "{..}", note)
+  end
+  return text.escape(head(value)) .. (#value > HEAD and ".." or "")
 end
 
 local function columns(list, fields, state)
@@ -245,20 +314,27 @@ local function columns(list, fields, state)
   return table.concat(lines, "\n")
 end
 
+local function widest(shown)
+  local most = 0
+  for line in shown:gmatch "[^\n]+" do most = math.max(most, text.width(line)) end
+  return most
+end
+
 -- ---- the module
 
 ---One value as text, over several lines where it is large. options: width, depth and items, how many of each
 ---table.
 function show.value(value, options)
   options = options or {}
-  local state = { width = options.width or WIDTH, items = options.items or ITEMS, path = {} }
+  local most = options.items or ITEMS
+  local state = { width = options.width or WIDTH, items = most, left = math.max(most, VALUES), path = {} }
   if type(value) == "string" then return fullstring(value) end
-  local fields = arerecords(value) and fieldsof(value)
+  local fields = arerecords(value) and fieldsof(value, most)
   if fields then
     local shown = columns(value, fields, state)
-    if text.width(shown:match "^[^\n]*") <= state.width then return shown end
+    if widest(shown) <= state.width then return shown end
   end
-  return render(value, state, options.depth or DEPTH, 0)
+  return noted(render(value, state, options.depth or DEPTH, 0, text.lines)) -- a report has lines
 end
 
 -- The names that records have for their fields, sorted.
@@ -279,7 +355,7 @@ end
 function show.columns(value, options)
   if type(value) ~= "table" then return show.value(value, options) end
   local state = { items = options and options.items or ITEMS }
-  local length, rest = keysof(value)
+  local length, rest = keysof(value, math.huge)
   local list = {}
   for index = 1, length do list[index] = rawget(value, index) end
   if #rest == 0 and length > 0 and arerecords(list) then
@@ -293,20 +369,41 @@ end
 
 local errors = debug.getmetatable(require("net.core.error").new("show", "EOF"))
 
-local function iserror(value)
+---Whether a value is an error of netlua's.
+function show.iserror(value)
   return type(value) == "table" and debug.getmetatable(value) == errors
 end
 
----All results of an entry, as select("#", ...) and the results: a text, or nil where there is nothing to
----show; and what to do about it, where they are nil and an error.
+---Whether it is the one that cancellation raises.
+function show.iscancellation(err)
+  return type(err) == "table" and rawget(err, "code") == "CANCELED"
+end
+
+---What to do about an error, or nil.
+function show.hint(err)
+  return show.iserror(err) and err:explain() or nil
+end
+
+---What an error says, in lines that are fit for a terminal; a long one is cut. One that says nothing of its
+---own, in time, is shown as values are.
+function show.failure(err, options)
+  local meta = type(err) ~= "string" and debug.getmetatable(err)
+  local said = meta and saidby(err, meta) or type(err) == "string" and err or show.value(err, options)
+  if #said <= LONGEST then return text.lines(said) end
+  return ("%s\n..  -- %d bytes more"):format(text.lines(said:sub(1, LONGEST)), #said - LONGEST)
+end
+
+---The results of an entry, as select("#", ...) and the results, no more of them than items of a table: a
+---text, or nil where there is nothing to show.
 function show.results(options, count, ...)
   if count == 0 then return nil end
   local first, second = ...
-  if first == nil and iserror(second) then return text.escape(tostring(second)), second:explain() end
-  local list = {}
-  for index = 1, count do list[index] = show.value((select(index, ...)), options) end
+  if first == nil and show.iserror(second) then return show.failure(second) end
+  local list, most = {}, options and options.items or ITEMS
+  for index = 1, math.min(count, most) do list[index] = show.value((select(index, ...)), options) end
+  if count > most then list[most + 1] = noted("..", count - most .. " more") end
   local whole = table.concat(list, "\t")
-  local long = whole:find "\n" or text.width(whole) > (options and options.width or WIDTH)
+  local long = count > most or whole:find "\n" or text.width(whole) > (options and options.width or WIDTH)
   return long and table.concat(list, "\n") or whole
 end
 

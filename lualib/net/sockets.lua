@@ -141,7 +141,7 @@ function sockets.list(options)
   if type(options) ~= "table" then check.bad("sockets", 1, "table", options) end
   for field, value in pairs(options) do
     local kind = KNOWN[field]
-    if not kind then check.unknown("sockets", 1, field) end
+    if not kind then check.unknown("sockets", 1, field, KNOWN) end
     if type(value) ~= kind then check.bad("sockets", 1, ("option %q: %s"):format(field, kind), value) end
   end
   local protocol, found = options.protocol, {}

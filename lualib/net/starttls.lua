@@ -53,7 +53,7 @@ end
 
 -- `cause`: the error that has what came before.
 local function ended(what, cause)
-  local err = newerror("starttls", "EOF", ("the server closed before %s was complete"):format(what))
+  local err = newerror("starttls", "EOF", ("the server closed before %s"):format(what))
   err.partial = cause and cause.partial or ""
   return nil, err
 end
@@ -61,14 +61,14 @@ end
 -- The protocol promised it, so an end is an error.
 local function line(s)
   local text, err = s:read_until("\n", LINE)
-  if not text and (not err or err.code == "EOF") then return ended("its answer", err) end
+  if not text and (not err or err.code == "EOF") then return ended("its answer was complete", err) end
   if not text then return nil, err end
   return (text:gsub("\r$", ""))
 end
 
 local function need(s, count)
   local data, err = s:read(count)
-  if not data and (not err or err.code == "EOF") then return ended("its answer", err) end
+  if not data and (not err or err.code == "EOF") then return ended("its answer was complete", err) end
   return data, err
 end
 
@@ -299,7 +299,7 @@ local TLS = "urn:ietf:params:xml:ns:xmpp-tls"
 -- The next tag: what stands between "<" and ">", and its name without prefix, "/" before an end.
 local function nexttag(s)
   local text, err = s:read_until(">", TAG)
-  if not text and (not err or err.code == "EOF") then return ended("its answer", err) end
+  if not text and (not err or err.code == "EOF") then return ended("its answer was complete", err) end
   if not text then return nil, err end
   local tag = text:match "^[^<]*<([^<]*)$"
   local slash, name = (tag or ""):match "^(/?)([^%s/>]+)"

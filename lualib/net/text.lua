@@ -49,6 +49,17 @@ function text.escape(bytes)
   return table.concat(parts)
 end
 
+---Leaves out the blanks at the end, in a time that does not grow with the square of their number, as that of
+---the pattern "%s+$" does.
+---@param words string
+---@return string words
+---```lua
+---assert(require("net.text").trimend " a b \n" == " a b")
+---```
+function text.trimend(words)
+  return words:match "^.*%S" or ""
+end
+
 ---Writes bytes so that they can be shown, as escape does, but keeps the ends of lines and tabs.
 ---@param bytes string
 ---@return string text
@@ -92,6 +103,59 @@ end
 ---@return string padded
 function text.pad(shown, width)
   return shown .. (" "):rep(width - text.width(shown))
+end
+
+---Breaks a text between words.
+---@param words string its blanks and ends of lines are nothing but gaps
+---@param width integer columns of a line; a longer word stays whole
+---@param indent? integer blanks before all lines but the first
+---@return string lines
+function text.wrap(words, width, indent)
+  local lines, line, empty = {}, "", true
+  for word in words:gmatch "%S+" do
+    if not empty and text.width(line) + 1 + text.width(word) > width then
+      lines[#lines + 1] = line
+      line, empty = (" "):rep(indent or 0), true
+    end
+    line = line .. (empty and "" or " ") .. word
+    empty = false
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
+---What all texts of a list begin with, as whole characters.
+---@param list string[] valid UTF-8
+---@return string common
+function text.common(list)
+  local common = list[1] or ""
+  for _, item in ipairs(list) do
+    local length = 0
+    while length < #common and common:byte(length + 1) == item:byte(length + 1) do length = length + 1 end
+    while length > 0 and (item:find("^[\x80-\xbf]", length + 1) or common:find("^[\x80-\xbf]", length + 1)) do
+      length = length - 1
+    end
+    common = common:sub(1, length)
+  end
+  return common
+end
+
+---Arranges a list in columns as even as `ls` makes them, read downwards.
+---@param list string[]
+---@param width integer columns of the terminal
+---@return string rows
+function text.inrows(list, width)
+  local widest = 0
+  for _, item in ipairs(list) do widest = math.max(widest, text.width(item) + 2) end
+  local across = math.max((width + 1) // math.max(widest, 1), 1)
+  local down = math.max(math.ceil(#list / across), 1)
+  local rows = {}
+  for row = 1, down do
+    local parts = {}
+    for at = row, #list, down do parts[#parts + 1] = text.pad(list[at], widest) end
+    rows[row] = table.concat(parts):gsub(" +$", "")
+  end
+  return table.concat(rows, "\n")
 end
 
 return text

@@ -26,12 +26,13 @@ local tls = {}
 ---@field verify_time? integer seconds since 1970 for which certificates are judged; now if absent
 ---@field depth? integer certificates between ours and theirs, 0 to 100; 100 if absent
 ---@field partial_chain? boolean trusts certificates of `ca` that are no roots; false if absent
----@field crl? string lists of revoked certificates, PEM text or path: the certificate itself must have one
+---@field crl? string lists of revoked certificates, PEM text or path, no deltas: the certificate itself must
+--- have one
 ---@field crl_all? boolean authorities too must have one; false if absent
 ---@field min? "TLSv1"|"TLSv1.1"|"TLSv1.2"|"TLSv1.3" oldest version; "TLSv1.2" if absent. Older ones need
 --- security_level 0
 ---@field max? "TLSv1"|"TLSv1.1"|"TLSv1.2"|"TLSv1.3" newest version; "TLSv1.3" if absent
----@field ciphers? string of TLS 1.2, as in openssl-ciphers(1)
+---@field ciphers? string of TLS 1.2, as in openssl-ciphers(1), without @SECLEVEL
 ---@field ciphersuites? string of TLS 1.3: "TLS_AES_128_GCM_SHA256:..."
 ---@field groups? string of the key exchange: "X25519:P-256:..."
 ---@field security_level? integer 0 to 5, see SSL_CTX_set_security_level(3); 2, that is 112 bits, if absent
@@ -41,8 +42,8 @@ local tls = {}
 ---@field keylog? string|false file that the secrets of the sessions are appended to, for Wireshark;
 --- $SSLKEYLOGFILE if absent
 ---@field ocsp? boolean|"required"|string of a client: true asks for a stapled OCSP response and heeds it,
---- "required" takes no certificate without a good one; no session is resumed then. Of a server: the
---- response to staple, in DER
+--- "required" takes no certificate without a good one, and true none that promises one itself (must
+--- staple); no session is resumed then. Of a server: the response to staple, in DER
 ---@field psk? table keys that both sides know: {identity = key}, of a client one; keys are 1 to 256 bytes.
 --- With TLS 1.3 they need a cipher suite with SHA-256
 
@@ -63,7 +64,7 @@ function tls.context(options)
   check.table("context", 1, options)
   local copy = {}
   for field, value in pairs(options) do
-    if not contexts.isfield[field] then check.unknown("context", 1, field) end
+    if not contexts.isfield[field] then check.unknown("context", 1, field, contexts.isfield) end
     copy[field] = value
   end
   return contexts.make("context", 1, copy)

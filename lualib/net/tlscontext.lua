@@ -17,6 +17,7 @@ context.__index = context
 context.__name = "net.tls.context"
 
 local LONGEST_NAME = 255 -- bytes in one ALPN name
+local LONGEST_LIST = 32768 -- bytes of all of them: the extensions of a ClientHello have 65,535 together
 local LARGEST_FILE = 16 * 1024 * 1024
 local PIECE = 65536 -- read at a time: what read is asked for is allocated, however short the file
 
@@ -63,7 +64,10 @@ local function content(field, value)
   local held <close> = file -- luacheck: ignore held
   local parts, size = {}, 0
   while size < LARGEST_FILE do
-    local piece = file:read(PIECE)
+    local piece, problem = file:read(PIECE)
+    if not piece and not problem and size == 0 then
+      return fail("option %q: %s is empty", field, shown(value))
+    end
     if not piece then break end
     parts[#parts + 1], size = piece, size + #piece
   end
@@ -82,7 +86,11 @@ local function wirenames(name, arg, list)
     if not good then bad(name, arg, ("alpn[%d]"):format(index), "string of 1 to 255 bytes", word) end
     parts[index] = string.pack("s1", word)
   end
-  return table.concat(parts)
+  local wire = table.concat(parts)
+  if #wire > LONGEST_LIST then
+    bad(name, arg, "alpn", ("names of at most %d bytes in all"):format(LONGEST_LIST), #wire)
+  end
+  return wire
 end
 
 local function sharedkeys(name, arg, keys)
@@ -124,6 +132,10 @@ local function corefields(name, arg, options, serving)
   end
   if options.cert and not options.key then return fail 'option "cert" needs the option "key" beside it' end
   if options.key and not options.cert then return fail 'option "key" needs the option "cert" beside it' end
+  -- OpenSSL would let it set the level of certificates, too, whatever the option says.
+  if type(options.ciphers) == "string" and options.ciphers:find("@SECLEVEL", 1, true) then
+    return fail 'option "ciphers": the level is said by the option "security_level", not by @SECLEVEL'
+  end
   if options.alpn ~= nil then fields.alpn = wirenames(name, arg, options.alpn) end
   fields.psk = sharedkeys(name, arg, options.psk)
   local staple = type(options.ocsp) == "string" and options.ocsp ~= "required"

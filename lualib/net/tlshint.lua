@@ -13,7 +13,9 @@ local beginnings = {
   { "^SSH%-", "SSH", "this is not a TLS port" },
   { "^RFB ", "VNC", "this is not a TLS port" },
   { "^.\0\0\0\10", "MySQL", "begin in plain text and use starttls" },
-  { "^%u+ /?[%w/.:_?%%-]* ?H?T?T?P?", "plain HTTP", "the client has to use https" },
+  { "^%u+ /", "plain HTTP", "the client has to use https" },
+  { "^%u+ https?://", "plain HTTP", "the client has to use https" },
+  { "^CONNECT ", "plain HTTP", "the client has to use https" },
 }
 
 -- Alerts by their names in RFC 8446.
@@ -55,7 +57,7 @@ end
 ---Completes the error of a handshake: `hint`, and a message that says what the peer spoke.
 function hint.complete(err)
   if err.alert then
-    err.hint = alerts[err.alert]
+    err.hint = alerts[err.wants_certificate and "certificate_required" or err.alert]
   elseif err.received then
     local row = spoken(err.received)
     if row and err.received:byte() ~= 22 then

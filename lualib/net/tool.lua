@@ -11,13 +11,15 @@ local text = require "net.text"
 
 ---Tools: what runs them, what reads their words, and what their exit statuses mean.
 ---@class net.tool
----@field statuses table[] what each exit status says: {status, meaning, kinds = of errors, codes = of errors}
+---@field statuses {[1]: integer, [2]: string, kinds: string[]?, codes: string[]?}[] exit statuses: number,
+--- meaning, and the kinds and codes of the errors that it stands for
 ---@field null table stands for null in a record, where a field of a table cannot be nil
 local tool = {}
 
 ---A tool, as a file in scripts/ returns it.
 ---@class net.tool.spec
----@field summary string one sentence: what it does
+---@field name? string what it is called in messages and records, such as "check.lua"; "tool" if absent
+---@field summary? string one sentence: what it does
 ---@field run fun(args: table, out: net.tool.output): integer? the work; its result is the exit status, and
 --- without one that of what was reported
 ---@field options? fun(parser: table) declares its own options, on a parser of argparse
@@ -173,13 +175,14 @@ end
 
 -- Results go to a file beside the one that is wanted, which takes its place when the tool has ended. What is
 -- no file, such as /dev/null, is written to as it is. An object whose `finish` says what went wrong, if
--- anything did.
+-- anything did, and whose `drop` leaves the file that is there.
 local function tofile(name, streams)
   if not name then return nil end
   local type = host.filetype(name)
   local path = (type == "file" or not type) and ("%s.%d"):format(name, net.now() * 1e6 // 1) or name
   local file, err = io.open(path, "wb")
   if not file then return nil, "cannot write " .. name .. err:sub(#path + 1) end
+  if type == "file" then host.copymode(name, path) end -- before there is anything to read
   local lost
   streams.write = function(line)
     local good, message = file:write(line)
@@ -190,7 +193,8 @@ local function tofile(name, streams)
     if io.type(file) == "file" then lost = settle(file, path, name, lost) end
     return lost
   end
-  return setmetatable({ finish = finish }, { __close = finish })
+  local function drop() settle(file, path, name, "nothing to write") end
+  return setmetatable({ finish = finish, drop = drop }, { __close = finish })
 end
 
 -- ---- running
@@ -207,12 +211,13 @@ local function perform(name, spec, args, streams)
   local scope <close> = net.scope { timeout = args.deadline }
   local status = spec.run(args, out)
   local final = out:finish()
+  status = math.type(status) == "integer" and status or final
+  if file and out.misused then file.drop() end -- a mistyped word costs no results
   local lost = file and file.finish()
   if lost then
     streams.warn(("netlua %s: cannot write %s: %s\n"):format(name, text.escape(args.output), lost))
     return 1
   end
-  status = math.type(status) == "integer" and status or final
   return status ~= 0 and scope:remaining() <= 0 and 28 or status
 end
 
@@ -278,26 +283,31 @@ function tool.doc(name)
   return require("net.help").records(name)
 end
 
-local function named(caller, name)
-  check.text(caller, 1, name)
-  return tool.load(name) or check.bad(caller, 1, "name of a tool", name)
-end
-
 local FIELDS = {
-  summary = "string", run = "function", options = "function", common = "table", columns = "table",
-  human = "function", heading = "table", examples = "table", notes = "string", needs = "string",
-  usage = "string",
+  name = "string", summary = "string", run = "function", options = "function", common = "table",
+  columns = "table", human = "function", heading = "table", examples = "table", notes = "string",
+  needs = "string", usage = "string",
 }
 
 local function checkspec(caller, spec)
   if type(spec) ~= "table" then check.bad(caller, 1, "tool, by name or as a table,", spec) end
   for field, value in pairs(spec) do
     local kind = FIELDS[field]
-    if not kind then check.unknown(caller, 1, field) end
+    if not kind then check.unknown(caller, 1, field, FIELDS) end
     local good = type(value) == kind and not (kind == "string" and value:find("\0", 1, true))
     if not good then check.bad(caller, 1, ("option %q: %s"):format(field, kind), value) end
   end
   if not spec.run then check.bad(caller, 1, 'option "run": function', nil) end
+end
+
+-- The name of a tool and the tool, of a name or a table.
+local function named(caller, spec)
+  if type(spec) == "string" then
+    check.text(caller, 1, spec)
+    return spec, tool.load(spec) or check.bad(caller, 1, "name of a tool", spec)
+  end
+  checkspec(caller, spec)
+  return spec.name or "tool", spec
 end
 
 ---Runs a tool within this program, and keeps what it says or hands it on at once.
@@ -314,8 +324,8 @@ end
 ---assert(status == 0 and results == "loopback\n")
 ---```
 function tool.call(spec, words, write, warn)
-  local name = type(spec) == "string" and spec or "tool"
-  if name == spec then spec = named("call", name) else checkspec("call", spec) end
+  local name
+  name, spec = named("call", spec)
   check.texts("call", 2, words)
   if write ~= nil then check.callable("call", 3, write) end
   if warn ~= nil then check.callable("call", 4, warn) end
@@ -327,21 +337,23 @@ function tool.call(spec, words, write, warn)
 end
 
 ---Runs a tool as `netlua NAME WORDS` does: it writes to standard output and standard error, and its status
----will be that of the program.
+---will be that of the program, unless that ends in another way; of several tools the last one's counts.
 ---@async
----@param name string of a tool of the program
+---@param spec string|net.tool.spec name of a tool of the program, or one of your own
 ---@param ... string words
 ---```lua
 ---net.tool.run("inet", "10.0.0.0/8", "--output", "/dev/null")
+---net.tool.run { name = "hello.lua", run = function(_, out) out:record { greeting = "hello" } end }
 ---```
-function tool.run(name, ...)
-  local spec, words = named("run", name), { ... }
+function tool.run(spec, ...)
+  local name, found = named("run", spec)
+  local words = { ... }
   check.texts("run", 2, words)
   local status
-  if spec.usage then
-    status = runplain(name, spec, words)
+  if found.usage then
+    status = runplain(name, found, words)
   else
-    status = runspec(name, spec, words, standard)
+    status = runspec(name, found, words, standard)
   end
   host.exitstatus(status)
 end

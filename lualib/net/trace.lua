@@ -233,7 +233,7 @@ end
 ---Finds the routers on the way to a host, and gives each hop when it and all before it are known: for tools
 ---that show them. What net.trace says of hops and options holds here too.
 ---@async
----@param host string numeric address or name
+---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.trace.options an unknown field raises
 ---@return net.hops? hops to be called for the next net.trace.hop; nil at the end, with an error if it was
 --- cut short: TIMEOUT of an enclosing deadline
@@ -258,7 +258,7 @@ end
 ---`error`: ENETUNREACH, EHOSTUNREACH, PROHIBITED ..., which traceroute shows as !N, !H and !X), or after
 ---`max_hops`.
 ---@async
----@param host string numeric address or name
+---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.trace.options an unknown field raises
 ---@return net.trace.report? report also where the host was not reached
 ---@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source),

@@ -245,9 +245,17 @@ function connection.ENETUNREACH(_, step)
   }
 end
 
+function connection.TTL_EXCEEDED(_, step)
+  local cause, text = step.error.cause, "packets to %s run out of hops at %s: routers send them in a circle"
+  return "host-unreachable", text:format(step.address, cause and cause.address or "a router"), {
+    "see which ones: netlua trace " .. step.address,
+  }
+end
+
 function connection.EHOSTUNREACH(d, step)
   local cause = step.error.cause
   if cause and cause.code == "PROHIBITED" then return prohibited(d, step) end
+  if cause and cause.code == "TTL_EXCEEDED" then return connection.TTL_EXCEEDED(d, step) end
   if cause and cause.address and not step["local"] and not isrule(step) then
     return "host-unreachable", ("the router %s cannot reach %s"):format(cause.address, step.address), {
       "the host is off, or its network is cut off behind that router",

@@ -74,8 +74,10 @@ function sentences.self_signed_root(_, c)
 end
 
 function sentences.unknown_issuer(facts, c)
-  return ("%s was issued by %s, which is not among the trusted authorities and did not come with it"):format(
-    who(facts, c), quoted(c and c.issuer or "?"))
+  local came = facts.namesake and "what came with it in that name is another, by its key or its identifiers"
+    or "did not come with it"
+  return ("%s was issued by %s, which is not among the trusted authorities and %s"):format(
+    who(facts, c), quoted(c and c.issuer or "?"), came)
 end
 
 function sentences.wrong_host(facts, c)
@@ -116,6 +118,13 @@ function sentences.weak_signature(facts, c)
     c and escape(c.signature_algorithm) or "a digest")
 end
 
+function sentences.malformed(facts, c)
+  local unreadable = c and #c.malformed > 0
+    and ("; of its extensions these cannot be read, or are there twice: %s"):format(
+      certificate.listed(c.malformed, SHOWN)) or ""
+  return ("%s breaks the rules for certificates%s%s"):format(who(facts, c), subject(facts, c), unreadable)
+end
+
 -- reason = what stands behind "certificate of HOST"
 local PLAIN = {
   rejected = "is one that is explicitly not trusted here",
@@ -128,7 +137,6 @@ local PLAIN = {
   bad_signature = "has a signature that its issuer did not make",
   too_long = "stands in a chain that is longer than allowed",
   unknown_extension = "has a critical extension that is not understood here",
-  malformed = "breaks the rules for certificates",
   other = "cannot be verified",
 }
 
@@ -194,6 +202,19 @@ local function refine(reason, facts, c)
   return address and "wrong_address" or "wrong_host"
 end
 
+-- Why the issuer of `c` was not found: the place of one of the two that is broken, which OpenSSL takes for
+-- nobody's issuer or subject, and it; or nil, and one that has the issuer's name alone.
+local function unfound(chain, c)
+  local namesake
+  for place, item in ipairs(chain) do
+    local one = object(item)
+    local named = one and one ~= c and one.subject == c.issuer
+    if one and (one == c or named) and one.broken then return place, one end
+    if named then namesake = one end
+  end
+  return nil, namesake
+end
+
 ---The error of a chain that is not trusted. facts: number (X509_V_ERR_*), depth, chain (DER or
 ---certificates, the leaf first), host, time, and `certificate` where it is known which one is at fault.
 function verification.failure(op, facts)
@@ -202,6 +223,10 @@ function verification.failure(op, facts)
   local c = object(facts.certificate or chain[known.depth + 1])
   local leaf = object(chain[1])
   local reason = refine(core.reasons[facts.number] or "other", known, c)
+  if reason == "unknown_issuer" and c then
+    local place, one = unfound(chain, c)
+    if place then reason, known.depth, c = "malformed", place - 1, one else known.namesake = one end
+  end
   local err = fail(op, "TLS_VERIFY", sentences[reason](known, c))
   err.reason, err.depth, err.certificate, err.hint = reason, known.depth, c, hints[reason]
   err.host = facts.host

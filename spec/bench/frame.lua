@@ -130,7 +130,7 @@ end
 
 -- Takes the value of every subject, the first being the reference and the second netlua, in turns, and
 -- reports netlua beside each other one. `bar` is the limit of its ratio to the reference, `peerbar` to be
--- below the peers, or nil.
+-- below the peers, or nil. Returns the value of netlua.
 function frame.compare(label, format, subjects, measure, bar, peerbar)
   local values = frame.in_turns(subjects, label, measure)
   local value = values[frame.SUBJECT]
@@ -144,6 +144,7 @@ function frame.compare(label, format, subjects, measure, bar, peerbar)
       frame.report(name, format, value, base, peerbar and "ratio < 1.00", value and value < base)
     end
   end
+  return value
 end
 
 -- Report ----------------------------------------------------------------------------------------

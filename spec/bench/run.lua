@@ -4,7 +4,7 @@
 --   ./netlua spec/bench/run.lua [--quick] [BUILD_DIR] [SUBJECT...]
 --
 -- BUILD_DIR/bench holds the programs built from the C files here ("build" unless given). Subjects are
--- servers, clients, program, scanning, pathing and tls; all of them unless some are named. The
+-- servers, clients, program, prompt, scanning, pathing and tls; all of them unless some are named. The
 -- environment variable NETLUA names another netlua than ./netlua. Missed bars are reported and the
 -- status is still 0; it is 1 when something could not be run.
 
@@ -12,7 +12,7 @@ package.path = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/?.lua;" .. package.pat
 
 local frame = require "frame"
 
-local all, named = { "servers", "clients", "program", "scanning", "pathing", "tls" }, {}
+local all, named = { "servers", "clients", "program", "prompt", "scanning", "pathing", "tls" }, {}
 local issubject = {}
 for _, subject in ipairs(all) do issubject[subject] = true end
 for _, argument in ipairs(arg) do

@@ -22,6 +22,33 @@ describe("the fields of a certificate, from its bytes,", function()
     end
   end)
 
+  it("name the extensions that cannot be read or are there twice, of any kind", function()
+    -- Key usage, basic constraints and all that have no field of their own were left out.
+    local function made(...)
+      local certificate = net.x509.make { subject = "CN=a", names = { "a.test" }, extensions = { ... } }
+      return decode(certificate.der).malformed
+    end
+    local none, usage = "\x30\x00", "2.5.29.15"
+
+    assert.same({}, made({ oid = "1.2.3.4", value = "no form at all" }))
+    assert.same({ "keyUsage" }, made({ oid = usage, value = none }))
+    assert.same({ "basicConstraints" }, made({ oid = "2.5.29.19", value = "\xff\xff" }))
+    assert.same({ "subjectAltName" }, made({ oid = "2.5.29.17", value = "\x30\x05abc" }))
+    assert.same({ "1.2.3.4" }, made({ oid = "1.2.3.4", value = none }, { oid = "1.2.3.4", value = none },
+      { oid = "1.2.3.4", value = none }))
+  end)
+
+  it("say whether it is broken for chains", function()
+    local function broken(...)
+      return decode(net.x509.make { subject = "CN=a", extensions = { ... } }.der).broken
+    end
+
+    assert.is_false(broken())
+    assert.is_false(broken { oid = "1.3.6.1.5.5.7.1.1", value = "no access" })
+    assert.is_true(broken { oid = "2.5.29.15", value = "no usage" })
+    assert.is_true(broken { oid = "2.5.29.15", value = "\3\2\7\0" }) -- of nothing
+  end)
+
   it("leave nothing behind, however often", function()
     for _ = 1, 2 do collectgarbage() end
     local before = collectgarbage "count"

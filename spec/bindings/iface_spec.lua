@@ -212,9 +212,13 @@ ip addr add fd00::9/48 dev v0 nodad valid_lft 1000 preferred_lft 500]]).v0
     assert.matches("^3\tv0\t%d+\tnet.linkwatch", got[1])
   end)
 
-  it("has a field for each name, apart from the list", function()
+  it("has a field for each name and address, apart from the list", function()
     local list = assert(net.interfaces())
 
+    assert.equal(list.lo, list["127.0.0.1"])
+    assert.is_nil(list["192.0.2.99"])
+    assert.is_nil(list["*"])
+    assert.is_nil(list["lo\0"])
     assert.equal("lo", list.lo.name)
     assert.is_nil(list.nope)
     assert.is_nil(list[#list + 1])

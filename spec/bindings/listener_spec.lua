@@ -31,7 +31,7 @@ describe("accept", function()
 
     local client <close> = assert(net.connect(server:getsockname()))
 
-    local s <close> = acceptor:join(5)
+    local s <close> = acceptor:join(30)
     assert.truthy(s)
     assert.truthy(client)
   end)
@@ -76,7 +76,7 @@ describe("accept", function()
 
     server:close()
 
-    local s, err = acceptor:join(5)
+    local s, err = acceptor:join(30)
     assert.is_nil(s)
     assert.equal("CLOSED", err.code)
   end)
@@ -90,7 +90,7 @@ describe("accept", function()
 
     assert.equal("BUSY", err.code)
     server:close()
-    acceptor:join(5)
+    acceptor:join(30)
   end)
 
   it("hands the limits of the listener to its streams", function()
@@ -143,7 +143,7 @@ s.close()']]):format(host, port)))
       io.write(acceptor:status(), " ", os.clock() - cpu < 0.2 and "rests" or "spins " .. os.clock() - cpu,
         " ")
       held[1]:close()
-      local s, err = acceptor:join(5)
+      local s, err = acceptor:join(30)
       print(s and "goes on" or err)
     ]])
 

@@ -121,7 +121,7 @@ describe("waiting for a stream of a prober", function()
       local task = net.spawn(probe.wait, s, 5)
       net.sleep(0)
       s:close()
-      local ok, err = task:join(5)
+      local ok, err = task:join(30)
       print(ok, err.code)
     ]]
 

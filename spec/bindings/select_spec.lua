@@ -61,7 +61,7 @@ describe("a poller", function()
 
     b:write "x"
 
-    assert.same({ a }, (task:join(5)))
+    assert.same({ a }, (task:join(30)))
     b:close()
   end)
 
@@ -84,7 +84,7 @@ describe("a poller", function()
 
     a:close()
 
-    local none, err = task:join(5)
+    local none, err = task:join(30)
     assert.is_nil(none)
     assert.equal("CLOSED", err.code)
     b:close()

@@ -43,8 +43,20 @@ describe("a context", function()
       assert.matches(('option "%s"'):format(option), refused { [option] = "text" }, 1, true)
     end
     assert.matches("broken", refused { cert = a.chain, key = broken }, 1, true)
-    assert.matches('option "cert"', refused { cert = damaged, key = a.key }, 1, true)
+    local text = refused { cert = damaged, key = a.key }
+    assert.matches('option "cert": certificate 1 in it is damaged', text, 1, true)
+    assert.matches('option "ca": certificate 2 in it is damaged',
+      refused { ca = a.capem .. a.capem:gsub("\n%w+", "\nAAAA", 1) }, 1, true)
     assert.matches("there is no certificate in it", refused { ca = a.key }, 1, true)
+    assert.matches("it is a delta", refused { crl = require "deltalist" }, 1, true)
+  end)
+
+  it("refuses a certificate of its own that is too weak, by the setting that says so", function()
+    local key = net.x509.generate_key { type = "rsa", bits = 1024 }
+    local weak = net.x509.make { names = { "a.test" }, key = key }:pem()
+
+    local text = refused { cert = weak, key = key }
+    assert.matches('option "cert": its key is too weak for the security_level', text, 1, true)
   end)
 
   it("refuses files and settings that OpenSSL does not take", function()

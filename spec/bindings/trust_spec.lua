@@ -1,3 +1,4 @@
+local delta = require "deltalist"
 local trust = require "net.core.trust"
 
 local x509 = net.x509
@@ -57,6 +58,29 @@ describe("the binding trust", function()
     end
     assert.error_matches(function() trust.verify({ {} }, {}) end, "string expected")
     assert.error_matches(function() trust.verify(c.der, {}) end, "table expected")
+  end)
+
+  it("holds the CN of a client against name constraints, as the handshake does", function()
+    local below, belowkey = x509.make { subject = "CN=Below", ca = true,
+      name_constraints = { permitted = { "DNS:b.test" } }, issuer = { certificate = ca, key = key } }
+    local function reason(name)
+      local client = x509.make { subject = "CN=" .. name,
+        issuer = { certificate = below, key = belowkey } }
+      local verified, err = x509.verify { chain = { client, below }, ca = ca, purpose = "client" }
+      return verified and "trusted" or err.reason
+    end
+
+    assert.equal("trusted", reason "a.b.test")
+    assert.equal("name_constraints", reason "a.test")
+  end)
+
+  it("refuses a list of changes alone", function()
+    -- OpenSSL took it for a whole list, and what it revoked beside an older whole one for good.
+    local verified, err = trust.verify({ c.der }, { ca = { ca.der }, crl = { delta } })
+
+    assert.is_nil(verified)
+    assert.equal("X509_PARSE", err.code)
+    assert.matches("delta", err.message, 1, true)
   end)
 
   it("refuses lists with something behind them", function()

@@ -57,6 +57,51 @@ describe("verification", function()
     refused("self_signed_root", { chain = { a.leaf, a.intermediate, a.ca } }) -- the system's store
   end)
 
+  it("blames a damaged certificate where OpenSSL finds no issuer for that reason", function()
+    -- It was said that the issuer did not come with it, which had come.
+    local issuer = { certificate = a.ca, key = a.cakey }
+    local function below(options)
+      options.subject, options.ca, options.issuer = "CN=Below", true, issuer
+      return x509.make(options)
+    end
+    local sound, key = below {}
+    local constraints = { oid = "2.5.29.30", critical = true, value = "\x30\3abc" }
+    local unsound, other = below { extensions = { constraints } }
+    local leaf = x509.make { names = { "a.test" }, issuer = { certificate = sound, key = key },
+      extensions = { { oid = "2.5.29.15", value = "\4\0" } } }
+    local plain = x509.make { names = { "a.test" }, issuer = { certificate = unsound, key = other } }
+
+    local err = refused("malformed", { chain = { leaf, sound }, ca = a.ca, host = "a.test" })
+    assert.equal(leaf, err.certificate)
+    assert.matches("cannot be read, or are there twice: keyUsage", err.message, 1, true)
+    err = refused("malformed", { chain = { plain, unsound }, ca = a.ca, host = "a.test" })
+    assert.equal(unsound, err.certificate)
+    assert.equal(1, err.depth)
+    assert.matches("certificate CN=Below breaks the rules", err.message, 1, true)
+    refused("unknown_issuer", { chain = { plain }, ca = a.ca, host = "a.test" })
+
+    -- Of these, and of values that can be read and may not be, it was said that the issuer had another key.
+    for oid, value in pairs { ["2.16.840.1.113730.1.1"] = "none", ["1.3.6.1.5.5.7.1.14"] = "none",
+      ["2.5.29.15"] = "\3\2\7\0", ["2.5.29.19"] = "\x30\6\1\1\xff\2\1\xff" } do
+      local odd = x509.make { names = { "a.test" }, issuer = { certificate = sound, key = key },
+        extensions = { { oid = oid, value = value } } }
+      err = refused("malformed", { chain = { odd, sound }, ca = a.ca, host = "a.test" })
+      assert.equal(odd, err.certificate)
+    end
+  end)
+
+  it("says that who came as the issuer is another", function()
+    local function below()
+      return x509.make { subject = "CN=Below", ca = true, issuer = { certificate = a.ca, key = a.cakey } }
+    end
+    local one, key = below()
+    local other = below()
+    local leaf = x509.make { names = { "a.test" }, issuer = { certificate = one, key = key } }
+
+    local err = refused("unknown_issuer", { chain = { leaf, other }, ca = a.ca, host = "a.test" })
+    assert.matches("in that name is another, by its key", err.message, 1, true)
+  end)
+
   it("trusts an intermediate only where partial chains are asked for", function()
     refused("unknown_issuer", { chain = a.leaf, ca = a.intermediate })
     assert.equal(2, #assert(x509.verify { chain = a.leaf, ca = a.intermediate, partial = true }).chain)

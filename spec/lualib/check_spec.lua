@@ -13,6 +13,14 @@ describe("an argument check", function()
     assert.matches([[bad argument #2 to 'map' %(function expected, got "x"%)]], err)
   end)
 
+  -- The message of a function that was given 50 MB of data by mistake had them all.
+  it("shows the beginning of a long value", function()
+    local most = ("x"):rep(60)
+
+    assert.matches(('got "%s")'):format(most), message(check.bad, "f", 1, "y", most), 1, true)
+    assert.matches(('got "%s...")'):format(most), message(check.bad, "f", 1, "y", most .. "x"), 1, true)
+  end)
+
   it("blames the line of the caller", function()
     local line
     local err = message(function()
@@ -43,6 +51,20 @@ describe("an argument check", function()
     local err = message(check.options, "serve", 2, { limt = 1 }, { limit = { 1, 10 } })
 
     assert.matches('unknown option "limt"', err, 1, true)
+  end)
+
+  it("says which option may have been meant", function()
+    for call, meant in pairs {
+      [function() net.ping("127.0.0.1", { timout = 1 }) end] = "timeout",
+      [function() net.hexdump("x", { widht = 3 }) end] = "width",
+      [function() net.port.scan("127.0.0.1", 1, { randomise = true }) end] = "randomize",
+      [function() net.x509.make { subjekt = "CN=x" } end] = "subject",
+      [function() net.tls.context { cerfile = "x" } end] = "cafile",
+      [function() net.connect("127.0.0.1", 1, { tls = { verfy = false } }) end] = "verify",
+      [function() net.free_port { adress = "127.0.0.1" } end] = "address",
+    } do
+      assert.error_matches(call, ('unknown option "%%l+" %%(did you mean "%s"%%?%%)'):format(meant))
+    end
   end)
 
   it("refuses an option beyond its bounds", function()

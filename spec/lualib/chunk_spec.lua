@@ -1,5 +1,13 @@
 local chunk = require "net.chunk"
 
+-- The results of an entry; raises its error.
+local function run(entry)
+  local results
+  chunk.run(entry, function(_, ...) results = table.pack(...) end)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
 -- A prompt: runs entries one after another, gives the results of the last.
 local function prompt()
   local scope, declare = chunk.scope()
@@ -7,7 +15,7 @@ local function prompt()
     local entry, message, more = chunk.compile(source, "=entry", scope)
     if not entry then return nil, message, more end
     declare(entry.names)
-    return entry.run()
+    return run(entry)
   end
   return enter, scope
 end
@@ -26,12 +34,12 @@ describe("an entry of the prompt", function()
     local enter = prompt()
 
     for _, source in ipairs { "for i = 1, 2 do", "x = {", "f(", "s = [[open", "if a then b()",
-      "local function f()" } do
+      "local function f()", "{", "{ 1,", "1 +", "'a' ..", "not" } do
       local _, message, more = enter(source)
       assert.is_true(more, source)
       assert.is_string(message)
     end
-    for _, source in ipairs { "x = = 1", "end", "1 1" } do
+    for _, source in ipairs { "x = = 1", "end", "1 1", "{ 1 1", "1 + = 2" } do
       local _, _, more = enter(source)
       assert.is_false(more)
     end
@@ -50,6 +58,37 @@ describe("an entry of the prompt", function()
     assert.equal(5, enter "c")
     assert.is_nil(rawget(_G, "c"))
     assert.is_nil(rawget(_G, "a"))
+  end)
+
+  -- The name meant nothing from the declaration on: `local print = print` left the prompt without print.
+  it("sees behind a local what its name meant before, until it is assigned", function()
+    local enter = prompt()
+    enter "local print = print"
+    enter "local string, nosuch = string, nosuch"
+    enter "local n = 1"
+    enter "local n = n + 1"
+    pcall(enter, "local tostring = error()")
+
+    assert.equal(print, enter "print")
+    assert.equal(string, enter "string")
+    assert.is_nil(enter "nosuch")
+    assert.equal(2, enter "n")
+    assert.equal(tostring, enter "tostring")
+    enter "print = nil"
+    assert.is_nil(enter "print")
+    enter "local type"
+    assert.is_nil(enter "type")
+    assert.equal("function", type(print))
+  end)
+
+  -- A string that goes on behind \z or the end of a line was taken to end there.
+  it("knows where a string of several lines ends", function()
+    local enter = prompt()
+    enter 'local s = "a\\z\n  end"; local a = 1'
+    enter "local s = 'a\\\nend'; local b = 2"
+    enter "local s = 'a\\\r\nend'; local c = 3"
+
+    assert.equal(6, enter "a + b + c")
   end)
 
   it("does so for all of an entry, and for none inside blocks, strings and comments", function()
@@ -80,6 +119,12 @@ describe("an entry of the prompt", function()
 
     assert.same({ "s" }, entry.kept)
     assert.same({}, entry.names)
+
+    -- The others of such a declaration, which stay with it, were said to have an attribute, too.
+    local mixed = assert(chunk.compile("local s <close>, err = nil, 1; local x", "=x", scope))
+    assert.same({ { "s" }, { "err" }, { "x" } }, { mixed.kept, mixed.beside, mixed.names })
+    local twice = assert(chunk.compile("local a <const> = 1; local a = 2", "=x", scope))
+    assert.same({ { "a" }, { "a" }, {} }, { twice.kept, twice.beside, twice.names })
   end)
 
   it("cannot break a module by a local of its own", function()
@@ -98,6 +143,22 @@ describe("an entry of the prompt", function()
     assert.equal(4, _G.chunk_spec_global)
     _G.chunk_spec_global = nil
     assert.is_nil(enter "chunk_spec_global")
+  end)
+
+  it("gives the globals that it assigned what they were before, when asked to forget", function()
+    local scope, declare, forget = chunk.scope()
+    declare { "last" }
+    _G.chunk_spec_old, _G.chunk_spec_kept = 1, 1
+    run(assert(chunk.compile([[
+      chunk_spec_old, chunk_spec_new, last = 2, 2, 2
+      chunk_spec_old, chunk_spec_new, _G.chunk_spec_kept = 3, 3, 3]], "=entry", scope)))
+    assert.equal(3, _G.chunk_spec_new)
+
+    forget()
+
+    assert.same({ 1, 3, 2 }, { _G.chunk_spec_old, _G.chunk_spec_kept, scope.last })
+    assert.is_nil(_G.chunk_spec_new)
+    _G.chunk_spec_old, _G.chunk_spec_kept = nil, nil
   end)
 
   it("keeps the numbers of its lines", function()

@@ -96,6 +96,14 @@ describe("a command line", function()
     assert.equal(2, status)
   end)
 
+  -- /dev/zero took all the memory there was.
+  it("refuses a list of targets that has no end", function()
+    local _, err, status = netlua.shell("head -c 70000000 /dev/zero | %s hostname -f /dev/stdin")
+
+    assert.truthy(err:find("netlua hostname: cannot read /dev/stdin: the file is too large\n", 1, true), err)
+    assert.equal(2, status)
+  end)
+
   it("reads targets from a file and from standard input, where - is given", function()
     local list = os.tmpname()
     local file <close> = assert(io.open(list, "wb"))

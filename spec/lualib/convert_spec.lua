@@ -12,7 +12,7 @@ describe("a converter", function()
     { "address", { ["192.0.2.1"] = "192.0.2.1", ["::1"] = "::1", ["fe80::1%lo"] = "fe80::1%lo" },
       { "", "10.0.0.256", "localhost", "10.0.0.0/8", "127.1" } },
     { "interface", { lo = "lo", ["1"] = 1, ["2147483647"] = 2147483647, ["2147483648"] = "2147483648",
-      ["99999999999999999999"] = "99999999999999999999" }, { "", "a\0b" } },
+      ["99999999999999999999"] = "99999999999999999999" }, { "", "*", "a\0b" } },
   }
 
   for _, case in ipairs(cases) do
@@ -92,5 +92,15 @@ describe("a converter", function()
       assert.is_nil(target, word)
       assert.truthy(message:find "^bad target ")
     end
+  end)
+
+  -- A line of a list of targets: each colon was tried with all those behind it.
+  it("takes no longer for a word of many colons", function()
+    local began = os.clock()
+
+    local target = tool.target("[" .. (":"):rep(1 << 18))
+
+    assert.is_nil(target)
+    assert.is_true(os.clock() - began < 5)
   end)
 end)

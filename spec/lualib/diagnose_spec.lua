@@ -189,7 +189,7 @@ describe("net.diagnose", function()
     local task = net.spawn(net.diagnose, "127.0.0.1:1")
 
     task:cancel()
-    local _, err = task:join(5)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
   end)
@@ -686,6 +686,16 @@ describe("net.diagnose over routers", function()
   overrouters("tells a router behind which nobody answers", way .. nobody,
     [[ diagnose("10.9.0.9:8080", { timeout = 5 }) ]],
     "host-unreachable: the router 10.2.0.2 cannot reach 10.9.0.9")
+
+  -- Was "the router 10.2.0.2 cannot reach 10.9.0.9: the host is off".
+  overrouters("tells routers that send packets in a circle", way
+    .. "ip -n two route add 10.9.0.9 via 10.2.0.1; ip -n two route change fd00:9::9 via fd00:2::1", [[
+    for _, target in ipairs { "10.9.0.9:8080", "[fd00:9::9]:8081" } do
+      local report = net.diagnose(target)
+      print(report.verdict, (report.explanation:gsub(" at [%x.:]+:", " at ROUTER:")))
+    end
+  ]], "host-unreachable\tpackets to 10.9.0.9 run out of hops at ROUTER: routers send them in a circle\n"
+    .. "host-unreachable\tpackets to fd00:9::9 run out of hops at ROUTER: routers send them in a circle")
 
   overrouters("tells a path on which large packets vanish from one where a router says so",
     "ip -n one link set a2 mtu 1300; ip -n two link set b2 mtu 1300\n"

@@ -59,6 +59,11 @@ describe("help", function()
     has("?wait", "several are called wait:\n  event:wait")
   end)
 
+  it("names Lua's own function beside one of net", function()
+    has("?select", "#pdf-select")
+    assert.is_nil(help.answer("?connect"):find("#pdf", 1, true))
+  end)
+
   it("knows the class of what a variable holds", function()
     local s <close> = assert(net.udp())
 
@@ -170,6 +175,16 @@ describe("help", function()
   it("refuses a pattern that would take long to try", function()
     assert.equal(1, #{ (about("?" .. ("*a"):rep(30))) })
     assert.matches("^nothing fits", (about("?" .. ("*a"):rep(30))))
+  end)
+
+  -- A pasted line: each blank was tried with all those behind it, each parenthesis with the rest of the line.
+  it("takes no longer for a line of many blanks or parentheses", function()
+    local began = os.clock()
+
+    about("?a" .. (" "):rep(1 << 16) .. "b")
+    about("?" .. ("("):rep(1 << 16))
+
+    assert.is_true(os.clock() - began < 15) -- it was 80
   end)
 
   it("says that a source is not at hand, outside a checkout", function()

@@ -40,7 +40,7 @@ describe("a listener on several addresses", function()
 
     local s <close> = assert(net.connect(ADDRESSES[3], port, { timeout = 5 }))
 
-    local client <close> = assert(task:join(5))
+    local client <close> = assert(task:join(30))
     assert.same({ s:getsockname() }, { client:getpeername() })
   end)
 
@@ -92,7 +92,7 @@ describe("a listener on several addresses", function()
 
     assert.is_true(server:close())
 
-    local client, err = task:join(5)
+    local client, err = task:join(30)
     assert.is_nil(client)
     assert.equal("CLOSED", err.code)
     assert.equal("accept", err.op)
@@ -117,7 +117,7 @@ describe("a listener on several addresses", function()
     assert.equal("BUSY", select(2, server:accept(5)).code)
 
     first:cancel()
-    first:join(5)
+    first:join(30)
     assert.equal("TIMEOUT", select(2, server:accept(0)).code)
   end)
 
@@ -137,7 +137,7 @@ describe("a listener on several addresses", function()
     end
     server:close()
 
-    assert(task:join(5))
+    assert(task:join(30))
     assert.same(ADDRESSES, seen)
   end)
 
@@ -159,7 +159,7 @@ describe("a listener on several addresses", function()
     server:close()
 
     assert.same(ADDRESSES, { table.unpack(answers) })
-    assert.is_true(task:join(5))
+    assert.is_true(task:join(30))
     assert.is_true(most <= 2)
   end)
 

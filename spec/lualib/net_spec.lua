@@ -22,6 +22,16 @@ describe("net", function()
     assert.equal(0, status)
   end)
 
+  it("shows all it has to who looks at all of it", function()
+    local out = netlua.run [[
+      local seen = {}
+      for name, value in pairs(net) do seen[name] = type(value) end
+      print(seen.spawn, seen.connect, seen.ip, seen.x509, seen.AF_INET, seen.SO_LINGER, seen.MSG_PEEK)
+    ]]
+
+    assert.equal("function\tfunction\ttable\ttable\tnumber\tnumber\tnumber\n", out)
+  end)
+
   it("replaces the stand-ins of methods with their first call", function()
     local out, _, status = netlua.run [[
       local a, b = net.pair()

@@ -69,6 +69,27 @@ describe("a stapled response", function()
     end
   end)
 
+  needs("has to come with a certificate that promises one", function()
+    -- It was heeded where it came; who has a stolen key does not send the one that says so.
+    local leaf, key = net.x509.make { names = { a.host }, must_staple = true,
+      issuer = { certificate = a.intermediate, key = a.intermediatekey } }
+    local function connected(staple, ocsp)
+      local chain = leaf:pem() .. a.intermediate:pem()
+      local server <close> = secure.serve { cert = chain, key = key, ocsp = staple }
+      local s, err = secure.connect(server, { ocsp = ocsp })
+      if s then s:close() end
+      return s and "connected" or err.reason, err
+    end
+    local good = stapling.respond(leaf, a.intermediate, "V", a.intermediate, a.intermediatekey)
+
+    local reason, err = connected(nil, true)
+    assert.equal("ocsp", reason)
+    assert.matches("gave no OCSP response, which its certificate demands", err.message, 1, true)
+    assert.equal("ocsp", (connected("garbage", true)))
+    assert.equal("connected", (connected(good, true)))
+    assert.equal("connected", (connected()))
+  end)
+
   it("that does not come is no failure, unless one is required", function()
     assert.equal("none", connect(nil, true).ocsp.status)
     local info, err = connect(nil, "required")

@@ -44,6 +44,16 @@ describe("the output of a tool", function()
     assert.equal("1  a\n", (tools.echo "--fields length,word a"))
   end)
 
+  it("names the columns of csv although there are no rows, but not after wrong usage", function()
+    local spec = { columns = { "a", "b" }, run = function() return 1 end }
+    local wrong = { columns = { "a" }, run = function(_, out) return out:usage "one word too many" end }
+
+    assert.equal("a,b\r\n", (select(2, net.tool.call(spec, { "--format", "csv" }))))
+    assert.equal("b\r\n", (select(2, net.tool.call(spec, { "--format", "csv", "--fields", "b" }))))
+    assert.equal("", (select(2, net.tool.call(spec, { "--format", "plain" }))))
+    assert.equal("", (select(2, net.tool.call(wrong, { "--format", "csv" }))))
+  end)
+
   it("writes plain and csv forms", function()
     assert.equal("a\t1\nb\\t\t2\n", (tools.echo "--format plain a \"$(printf 'b\\t')\""))
     assert.equal('word,length\r\n"a,b",3\r\n"c""",2\r\n', (tools.echo "--format csv a,b 'c\"'"))
@@ -116,6 +126,35 @@ describe("the output of a tool", function()
     end
   end)
 
+  it("keeps the mode of the file of --output", function()
+    local out = netlua.shell [[
+      file=$(mktemp); chmod 640 $file; umask 022; %s inet ::1 -o $file; stat -c %a $file; rm $file
+      %s inet ::1 -o $file; stat -c %a $file; rm $file]]
+
+    assert.equal("640\n644\n", out)
+  end)
+
+  -- Left the file of --output as it was, and an empty one beside it: `timeout 60 netlua ... -o FILE`.
+  it("ends by SIGTERM when it has written what was finished", function()
+    local file = os.tmpname()
+    local _, _, status = tools.echo("--output " .. file .. " a terminate")
+    local lines = netlua.shell(("cat %s; ls %s*"):format(file, file))
+    os.remove(file)
+
+    assert.equal("a  1\n" .. file .. "\n", lines)
+    assert.equal(128 + 15, status)
+  end)
+
+  it("sums up what was finished when it is interrupted", function()
+    for _, word in ipairs { "interrupt", "terminate" } do
+      local out, err = tools.echo("--json --summary a " .. word)
+      local _, hint = tools.echo("--summary a " .. word)
+
+      assert.truthy(out:find '"summary":{"failed":0,"ms":[%d.]+,"ok":1}}\n$', out .. err)
+      assert.truthy(hint:find "^1 ok, 0 failed, %d+ ms\n", hint)
+    end
+  end)
+
   it("ends quietly when nobody reads on", function()
     local out, err = netlua.shell "%s sockopt --json | head -1 | wc -l"
 
@@ -150,7 +189,7 @@ describe("the output of a tool", function()
     local device, _, hints = net.tool.call("inet", { "::1", "--output", "/dev/full" })
     local file = os.tmpname()
     assert(io.open(file, "wb")):write("old"):close()
-    local words = "--hosts 10.0.0.0/16 --json --output FILE; echo $?; cat FILE; ls FILE.*"
+    local words = "--hosts 10.0.0.0/20 --json --output FILE; echo $?; cat FILE; ls FILE.*"
     local out, err = netlua.shell("trap '' XFSZ; ulimit -f 64; %s inet " .. words:gsub("FILE", file))
     os.remove(file)
 
@@ -158,6 +197,32 @@ describe("the output of a tool", function()
     assert.equal("netlua inet: cannot write /dev/full: No space left on device\n", hints)
     assert.equal("1\nold", out)
     assert.truthy(err:find("netlua inet: cannot write " .. file .. ": File too large\n", 1, true))
+  end)
+
+  -- A mistyped word cost the results of the last run.
+  it("leaves the old file where the words are wrong", function()
+    local file = os.tmpname()
+    assert(io.open(file, "wb")):write("old"):close()
+
+    local out, _, status = netlua.shell(("%%s inet 10.0.0.256 -o %s; echo $?; ls %s*; cat %s")
+      :format(file, file, file))
+    os.remove(file)
+
+    assert.equal(("2\n%s\nold"):format(file), out)
+    assert.equal(0, status)
+  end)
+
+  -- What had the status 2 without a word of usage was taken for that, and lost.
+  it("is in the file whatever the status says", function()
+    local file = os.tmpname()
+    local status = net.tool.call({ run = function(_, out)
+      return out:each({ "one" }, function() return { value = 1 }, 2 end)
+    end, columns = { "value" } }, { "-o", file, "--format", "plain" })
+    local handle <close> = assert(io.open(file))
+    os.remove(file)
+
+    assert.equal(2, status)
+    assert.equal("1\n", handle:read "a")
   end)
 
   it("that has no place to go is a usage error", function()

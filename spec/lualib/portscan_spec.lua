@@ -269,7 +269,7 @@ describe("leaving a scan", function()
 
     task:cancel()
 
-    assert.equal("CANCELED", select(2, task:join(5)).code)
+    assert.equal("CANCELED", select(2, task:join(30)).code)
   end)
 
   it("can be done without a loop, and twice", function()
@@ -352,7 +352,7 @@ describe("a scan of UDP ports", function()
     local _, port = s:getsockname()
 
     local r = byport("127.0.0.1", port, { udp = true, timeout = 1 })[port]
-    task:join(5)
+    task:join(30)
 
     assert.equal("open", r.state)
     assert.same({ "", "" }, questions)
@@ -365,7 +365,7 @@ describe("a scan of UDP ports", function()
     assert.equal("open", byport("127.0.0.1", talks.port, { udp = true })[talks.port].state)
   end)
 
-  it("has no more questions open than there are local ports", function()
+  silence.needing(it, pending)("has no more questions open than there are local ports", function()
     local out, err = silence.run [[
       local range <close> = io.open("/proc/sys/net/ipv4/ip_local_port_range", "w")
       range:write "40000 40009"
@@ -382,6 +382,8 @@ describe("a scan of UDP ports", function()
 end)
 
 describe("a scan in a network where nobody answers", function()
+  local it = silence.needing(it, pending)
+
   it("calls ports filtered after the timeout, all at once", function()
     local out, err = silence.run [[
       local began, states = net.now(), {}
@@ -474,12 +476,11 @@ describe("a scan in a network where nobody answers", function()
 
   it("lets go of everything when it is left", function()
     local out, err = silence.run [[
-      local function descriptors()
-        local n = 0
-        for _ in io.popen("ls /proc/$PPID/fd"):lines() do n = n + 1 end
-        return n
+      local function descriptors() -- as many as are open, where there are no holes
+        local s <close> = assert(net.udp())
+        return s:fileno()
       end
-      net.sleep(0)
+      net.sleep(0.001) -- the loop's own
       local before, began = descriptors(), net.now()
       for r in net.port.scan({ "10.9.0.1", "10.9.0.2" }, "1-300", { timeout = 20 }) do
         if r.port == 300 or r.port == 128 then break end

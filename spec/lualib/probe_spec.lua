@@ -60,6 +60,36 @@ describe("the address of a host", function()
     end
   end)
 
+  -- The kernel sent the packets over some link, and nobody answered.
+  it("needs a zone where it is link-local, unless something else says the link", function()
+    local address, err = probe.lookup("ping", "fe80::1", {})
+
+    assert.is_nil(address)
+    assert.same({ "EINVAL", "ping", "fe80::1" }, { err.code, err.op, err.host })
+    assert.matches("needs a zone", err.message)
+    assert.equal("fe80::1", probe.lookup("ping", "fe80::1", { interface = "lo" }))
+    assert.equal("fe80::1", probe.lookup("ping", "fe80::1", { source = "fe80::2%lo" }))
+  end)
+
+  -- What a file or a server has for a name has no zone, and was asked over any link.
+  it("is the first of a name that can be asked", function()
+    if not island.possible() then return pending "no namespaces here" end
+    local out, err, status = island.run([[
+      local lookup = require("net.probe").lookup
+      print(select(2, lookup("ping", "link.test", {})))
+      print(lookup("ping", "link.test", { interface = "lo" }))
+      print(lookup("ping", "both.test", {}))
+    ]], { ["/etc/hosts"] = "fe80::1 link.test both.test\n127.0.0.1 both.test\n",
+      ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
+    assert.same({ "", 0 }, { err, status })
+    assert.equal([[
+ping link.test: a link-local address needs a zone, as in fe80::1%eth0 (EINVAL)
+fe80::1
+127.0.0.1
+]], out)
+  end)
+
   it("is looked up for a name, with its zone if it has one", function()
     assert.equal("127.0.0.1", probe.lookup("ping", "localhost", { family = "inet" }))
     assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1%lo", {}))

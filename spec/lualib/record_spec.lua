@@ -46,6 +46,8 @@ describe("JSON", function()
     assert.error(function() record.json(print) end)
     assert.error(function() record.json(circle) end)
     assert.error(function() record.json { [2.5] = 1 } end)
+    assert.error(function() record.json { 1, 2, a = 3 } end) -- a was left out
+    assert.error(function() record.json { 1, [3] = 3 } end)
   end)
 
   it("is read back by another implementation", function()

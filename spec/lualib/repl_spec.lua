@@ -27,6 +27,53 @@ describe("the prompt", function()
     assert.equal("ECONNREFUSED\n", out)
   end)
 
+  -- Errors that are no strings had neither hint nor traceback, and tables no contents.
+  it("shows what to do about an error that an entry raises, and where it did", function()
+    local _, err = session [[
+local function f() assert(net.connect("127.0.0.1", 1)) end f()
+error { code = 7 }
+]]
+
+    assert.matches("ECONNREFUSED%)\nThe host .*\nstack traceback:\n.*in global 'f'\n.*in main chunk\n", err)
+    assert.matches("{ code = 7 }\nstack traceback:\n[^\n]*'error'\n[^\n]*in main chunk\n> ", err)
+  end)
+
+  -- What an expression calls had taken its place: "bad argument", without the entry, in a traceback that
+  -- ended with "(...tail calls...)"; and its tasks were "spawned at lualib/net/chunk.lua".
+  it("knows the entry that called what fails, or spawned a task", function()
+    local out, err = session [[
+net.listen("127.0.0.1")
+.bg net.map({ 60 }, net.sleep)
+net.sleep(0);
+.tasks
+.exit
+]]
+
+    assert.matches("> stdin:1: bad argument.-\n\tstdin:1: in main chunk\n> ", err)
+    assert.matches("spawned at stdin:1\n", out)
+  end)
+
+  -- A string had its traceback with it, and a failure that was muted was not kept.
+  it("keeps the last error in _err as it was raised or returned", function()
+    local out = session [[
+error "plain"
+_err
+error("x", 0)
+_err
+net.connect("127.0.0.1", 1);
+_err.code
+]]
+
+    assert.equal("stdin:1: plain\nx\nECONNREFUSED\n", out)
+  end)
+
+  -- Only locals were: most variables of a prompt are declared by nobody.
+  it("forgets all that entries have assigned after .reset", function()
+    local out = session "x, string = 1\nlocal y = 2\n3\n.reset\nx, y, _, type(string)\n"
+
+    assert.equal("3\nnil\tnil\tnil\ttable\n", out)
+  end)
+
   it("keeps top-level locals, and the last results in _, __ and ___", function()
     local out = session "local a = 20\na + 1\na + 2\n_ + __\n___, a\n"
 
@@ -87,6 +134,13 @@ s
     local out = session "a, b = net.pair()\na:write 'hello\\n' and nil\nb:read()\n"
 
     assert.matches("hello\n$", out)
+  end)
+
+  -- The input ended at a line of more than 1 MiB.
+  it("takes a line of 2 MB", function()
+    local out = session(("x = #'%s'\nx\n"):format(("a"):rep(2000000)))
+
+    assert.equal("2000000\n", out)
   end)
 
   it("ends with the input in the middle of a statement", function()

@@ -181,6 +181,18 @@ describe("net.tls.negotiate", function()
     local _, err = net.tls.negotiate(near, "smtp", { timeout = 1 })
 
     assert.same({ "EOF", "22", "closed" }, { err.code, err.partial, err.kind })
+    assert.equal("the server closed before its answer was complete", err.message)
+  end)
+
+  it("says that a server closed after it agreed", function()
+    local near, far <close> = net.pair()
+    local held <close> = near -- luacheck: ignore held
+    far:write "S"
+    far:shutdown "w"
+
+    local _, err = net.tls.negotiate(near, "postgres", { timeout = 1 })
+
+    assert.same({ "EOF", "the server closed before TLS began" }, { err.code, err.message })
   end)
 
   it("says what came where a server speaks something else, nothing of it raw", function()

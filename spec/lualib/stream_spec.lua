@@ -140,7 +140,7 @@ describe("finish", function()
 
     assert.equal(0, s:finish(5))
 
-    assert.is_true(text == reader:join(5))
+    assert.is_true(text == reader:join(30))
   end)
 end)
 
@@ -163,7 +163,7 @@ describe("clients", function()
     end
 
     assert.equal(3, n)
-    assert.is_true(dialer:join(5))
+    assert.is_true(dialer:join(30))
   end)
 
   it("end for who waits when the listener is closed", function()
@@ -173,7 +173,7 @@ describe("clients", function()
 
     server:close()
 
-    assert.equal(0, waiter:join(5))
+    assert.equal(0, waiter:join(30))
   end)
 
   it("raise a timeout", function()
@@ -215,7 +215,7 @@ describe("serve", function()
 
     for i, s in ipairs(clients) do s:write(i, "\n") end
 
-    for i, s in ipairs(clients) do assert.equal(tostring(i), net.timeout(5, s.read, s)) end
+    for i, s in ipairs(clients) do assert.equal(tostring(i), net.timeout(30, s.read, s)) end
   end)
 
   it("closes a client when its handler returns", function()
@@ -223,27 +223,29 @@ describe("serve", function()
 
     local s <close> = service.dial()
 
-    assert.equal("bye", net.timeout(5, s.read, s, "a"))
+    assert.equal("bye", net.timeout(30, s.read, s, "a"))
   end)
 
   it("serves no more than the limit at a time, and all in the end", function()
-    local now, most, served = 0, 0, 0
+    local now, most, served, full = 0, 0, 0, net.event()
     local service <close> = serve(function(client)
       now = now + 1
       most = math.max(most, now)
+      if now == 3 then full:set() end
+      full:wait(5)
+      for _ = 1, 20 do net.sleep(0) end -- one too many would come now
       client:read()
       now, served = now - 1, served + 1
     end, { limit = 3 })
 
     net.map({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, function()
       local s <close> = service.dial()
-      net.sleep(0.001)
       s:write "\n"
-      return net.timeout(5, s.read, s, "a")
+      return net.timeout(30, s.read, s, "a")
     end)
 
     service.server:close()
-    assert.is_true(service.task:join(5))
+    assert.is_true(service.task:join(30))
     assert.equal(3, most)
     assert.equal(10, served)
   end)
@@ -260,10 +262,10 @@ describe("serve", function()
       for _, word in ipairs { "good", "bad", "still good" } do
         local s <close> = assert(net.connect(host, port))
         s:write(word, "\n")
-        print(net.timeout(5, s.read, s, "a"))
+        print(net.timeout(30, s.read, s, "a"))
       end
       server:close()
-      print(task:join(5))
+      print(task:join(30))
     ]]
 
     assert.equal("good\n\n\nstill good\n\ntrue\n", out)
@@ -282,7 +284,7 @@ describe("serve", function()
       local s <close> = assert(net.connect(host, port))
       print(s:recv(1, 5))
       server:close()
-      print(task:join(5))
+      print(task:join(30))
     ]]
 
     assert.equal("nil\ntrue\n", out)
@@ -294,15 +296,15 @@ describe("serve", function()
     local service <close> = serve(echo)
     local s <close> = service.dial()
     s:write "one\n"
-    assert.equal("one", net.timeout(5, s.read, s))
+    assert.equal("one", net.timeout(30, s.read, s))
 
     service.server:close()
 
     assert.equal("TIMEOUT", select(2, service.task:join(0.02)).code)
     s:write "two\n"
-    assert.equal("two", net.timeout(5, s.read, s))
+    assert.equal("two", net.timeout(30, s.read, s))
     s:close()
-    assert.is_true(service.task:join(5))
+    assert.is_true(service.task:join(30))
   end)
 
   it("ends at once when the listener is closed without clients", function()
@@ -311,19 +313,19 @@ describe("serve", function()
 
     service.server:close()
 
-    assert.is_true(service.task:join(5))
+    assert.is_true(service.task:join(30))
   end)
 
   it("ends when the listener is closed while it waits for a place", function()
     local service <close> = serve(echo, { limit = 1 })
     local s <close> = service.dial()
     s:write "x\n"
-    assert.equal("x", net.timeout(5, s.read, s))
+    assert.equal("x", net.timeout(30, s.read, s))
 
     service.server:close()
     s:close()
 
-    assert.is_true(service.task:join(5))
+    assert.is_true(service.task:join(30))
   end)
 
   it("cancels its clients when it is canceled", function()
@@ -338,7 +340,7 @@ describe("serve", function()
 
     service.task:cancel()
 
-    assert.equal("CANCELED", select(2, service.task:join(5)).code)
+    assert.equal("CANCELED", select(2, service.task:join(30)).code)
     assert.is_nil((s:recv(1, 5)))
     assert.equal("CANCELED", ended.code)
   end)
@@ -378,7 +380,7 @@ describe("serve", function()
       while served < #held and waited < 1000 do net.sleep(0.01) waited = waited + 1 end
       print(served == #held and " served all" or " lost some")
       server:close()
-      print(task:join(5))
+      print(task:join(30))
     ]]
     file:close()
     local out, err = netlua.shell("ulimit -n 40 && exec %s " .. name, 20)

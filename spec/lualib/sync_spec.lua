@@ -42,7 +42,7 @@ describe("a channel without capacity", function()
 
     assert.equal("waiting", waiting)
     assert.equal("x", value)
-    assert.is_true(sender:join(1))
+    assert.is_true(sender:join(30))
   end)
 
   it("hands a value to a waiting receiver at once", function()
@@ -51,7 +51,7 @@ describe("a channel without capacity", function()
     settle()
 
     assert.is_true(c:send("x", 0))
-    assert.equal("x", receiver:join(1))
+    assert.equal("x", receiver:join(30))
   end)
 
   it("takes nothing where nobody receives", function()
@@ -85,9 +85,9 @@ describe("a channel without capacity", function()
     local sender = net.spawn(function() return c:send(false, 5) end)
     settle()
 
-    assert.is_false(receiver:join(1))
+    assert.is_false(receiver:join(30))
     assert.is_false(c:receive(1))
-    assert.is_true(sender:join(1))
+    assert.is_true(sender:join(30))
   end)
 
   it("serves senders and receivers in the order they came", function()
@@ -96,11 +96,11 @@ describe("a channel without capacity", function()
     for i = 1, 5 do tasks[i] = net.spawn(function() got[i] = c:receive(5) end) end
     settle()
     for i = 1, 5 do c:send(i) end
-    for i = 1, 5 do tasks[i]:join(1) end
+    for i = 1, 5 do tasks[i]:join(30) end
     for i = 6, 10 do tasks[i] = net.spawn(function() c:send(i, 5) end) end
     settle()
     for i = 6, 10 do got[i] = c:receive(1) end
-    for i = 6, 10 do tasks[i]:join(1) end
+    for i = 6, 10 do tasks[i]:join(30) end
 
     assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, got)
   end)
@@ -134,7 +134,7 @@ describe("a channel with capacity", function()
       end
 
       assert.equal(500, n)
-      sender:join(1)
+      sender:join(30)
     end)
   end
 
@@ -149,7 +149,7 @@ describe("a channel with capacity", function()
     for i = 1, 4 do got[i] = c:receive(1) end
 
     assert.same({ 1, 2, 3, 4 }, got)
-    for i = 2, 4 do assert.is_true(senders[i]:join(1)) end
+    for i = 2, 4 do assert.is_true(senders[i]:join(30)) end
   end)
 
   it("is shared by many senders and receivers without losing anything", function()
@@ -168,7 +168,7 @@ describe("a channel with capacity", function()
       for n = 1, 100 do c:send(k * 1000 + n) end
     end)
     c:close()
-    for i = 1, 10 do tasks[i]:join(1) end
+    for i = 1, 10 do tasks[i]:join(30) end
 
     assert.equal(5 * 5050 + 100 * 15000, sum)
   end)
@@ -183,7 +183,7 @@ describe("closing a channel", function()
 
     c:close()
 
-    for i = 1, 3 do assert.same({ n = 1 }, receivers[i]:join(1)) end
+    for i = 1, 3 do assert.same({ n = 1 }, receivers[i]:join(30)) end
   end)
 
   it("wakes waiting senders with CLOSED, and their values are not delivered", function()
@@ -196,7 +196,7 @@ describe("closing a channel", function()
     c:close()
 
     for i = 1, 3 do
-      local got = senders[i]:join(1)
+      local got = senders[i]:join(30)
       assert.is_nil(got[1])
       assert.equal("CLOSED", got[2].code)
     end
@@ -237,7 +237,7 @@ describe("a sender that gave up", function()
     local c = net.channel()
     local sender = net.spawn(function() return c:send("late", 0.005) end)
 
-    local _, err = sender:join(1)
+    local _, err = sender:join(30)
     local value, none = c:receive(0)
     local after = net.spawn(function() return c:send("next", 5) end)
 
@@ -245,7 +245,7 @@ describe("a sender that gave up", function()
     assert.is_nil(value)
     assert.equal("TIMEOUT", none.code)
     assert.equal("next", c:receive(1))
-    assert.is_true(after:join(1))
+    assert.is_true(after:join(30))
   end)
 
   it("after a cancellation leaves no value behind", function()
@@ -255,7 +255,7 @@ describe("a sender that gave up", function()
     settle()
 
     sender:cancel()
-    sender:join(1)
+    sender:join(30)
 
     assert.equal("first", c:receive(0))
     assert.equal("TIMEOUT", select(2, c:receive(0)).code)
@@ -268,12 +268,12 @@ describe("a sender that gave up", function()
     settle()
 
     senders[2]:cancel()
-    senders[2]:join(1)
+    senders[2]:join(30)
 
     assert.equal(1, c:receive(1))
     assert.equal(3, c:receive(1))
-    assert.is_true(senders[1]:join(1))
-    assert.is_true(senders[3]:join(1))
+    assert.is_true(senders[1]:join(30))
+    assert.is_true(senders[3]:join(30))
   end)
 
   -- What could not be sent in time stayed in a list until somebody received.
@@ -297,10 +297,10 @@ describe("a receiver that gave up", function()
     receiver:cancel()
 
     local sender = net.spawn(function() return c:send("x", 5) end)
-    receiver:join(1)
+    receiver:join(30)
 
     assert.equal("x", c:receive(1))
-    assert.is_true(sender:join(1))
+    assert.is_true(sender:join(30))
   end)
 
   it("loses no value, after a timeout", function()
@@ -322,7 +322,7 @@ describe("a receiver that gave up", function()
     c:send "x"
     receiver:cancel()
 
-    assert.equal("x", receiver:join(1))
+    assert.equal("x", receiver:join(30))
   end)
 
   it("in the middle of the line does not disturb the others", function()
@@ -335,9 +335,9 @@ describe("a receiver that gave up", function()
     c:send(1)
     c:send(3)
 
-    assert.equal(1, receivers[1]:join(1))
-    assert.equal("CANCELED", select(2, receivers[2]:join(1)).code)
-    assert.equal(3, receivers[3]:join(1))
+    assert.equal(1, receivers[1]:join(30))
+    assert.equal("CANCELED", select(2, receivers[2]:join(30)).code)
+    assert.equal(3, receivers[3]:join(30))
   end)
 end)
 
@@ -392,7 +392,7 @@ describe("a semaphore", function()
     settle()
 
     one:release()
-    for i = 1, 5 do tasks[i]:join(1) end
+    for i = 1, 5 do tasks[i]:join(30) end
 
     assert.same({ 1, 2, 3, 4, 5 }, order)
     assert.is_true(one:acquire(0))
@@ -408,7 +408,7 @@ describe("a semaphore", function()
     local stolen = one:acquire(0)
 
     assert.is_nil(stolen)
-    assert.is_true(task:join(1))
+    assert.is_true(task:join(30))
   end)
 
   it("loses no permit to a task that timed out or was canceled", function()
@@ -418,8 +418,8 @@ describe("a semaphore", function()
     local canceled = net.spawn(function() return one:acquire() end)
     settle()
     canceled:cancel()
-    timed:join(1)
-    canceled:join(1)
+    timed:join(30)
+    canceled:join(30)
 
     one:release()
 
@@ -451,7 +451,7 @@ describe("an event", function()
 
     e:set()
 
-    for i = 1, 5 do assert.is_true(tasks[i]:join(1)) end
+    for i = 1, 5 do assert.is_true(tasks[i]:join(30)) end
     assert.is_true(e:isset())
     assert.is_true(e:wait(0))
   end)
@@ -482,7 +482,7 @@ describe("an event", function()
     e:set()
     e:clear()
 
-    assert.is_true(task:join(1))
+    assert.is_true(task:join(30))
   end)
 end)
 

@@ -17,7 +17,7 @@ describe("a context of net.tls", function()
     local task = net.spawn(right.starttls, right, { context = context, server = true }, 5)
 
     assert(left:starttls({ context = context, host = a.host }, 5))
-    assert(task:join(5))
+    assert(task:join(30))
     for _, name in ipairs(names) do os.remove(name) end
   end)
 
@@ -28,12 +28,32 @@ describe("a context of net.tls", function()
     assert.equal("ENOENT", err.code)
     assert.matches("/nonexistent/cert", err.message, 1, true)
     assert.equal("TLS_CONFIG", folder.code)
+
+    local name = os.tmpname()
+    local _, empty = net.tls.context { ca = name }
+    os.remove(name)
+    assert.matches(name .. " is empty", empty.message, 1, true)
+  end)
+
+  it("takes the security level from no list of ciphers", function()
+    -- "@SECLEVEL=0" there let weak certificates pass, also beside security_level = 2.
+    for _, ciphers in ipairs { "ALL:@SECLEVEL=0", "DEFAULT@SECLEVEL=1" } do
+      local made, err = net.tls.context { ciphers = ciphers, security_level = 2 }
+
+      assert.is_nil(made)
+      assert.equal("TLS_CONFIG", err.code)
+      assert.matches('option "security_level"', err.message, 1, true)
+    end
+    assert(net.tls.context { ciphers = "ALL:@STRENGTH", security_level = 0 })
   end)
 
   it("raises for what it does not know", function()
+    local long = {}
+    for index = 1, 129 do long[index] = ("x"):rep(255) end
     for text, options in pairs {
       ['unknown option "hots"'] = { hots = "x" }, ['option "alpn"'] = { alpn = "h2" },
-      ['option "alpn[1]"'] = { alpn = { "" } }, ['option "psk"'] = { psk = { [""] = "x" } },
+      ['option "alpn[1]"'] = { alpn = { "" } },
+      ["of at most 32768 bytes in all"] = { alpn = long }, ['option "psk"'] = { psk = { [""] = "x" } },
       ['option "verify"'] = { verify = "yes" }, ['option "ocsp"'] = { ocsp = 1 },
       ['option "cert"'] = { cert = 1 }, ['option "crl_all"'] = { crl_all = 1 },
     } do

@@ -12,6 +12,8 @@ describe("the error of a handshake", function()
     for received, word in pairs {
       ["HTTP/1.1 400 Bad"] = "plain HTTP", ["<html>"] = "plain HTTP", ["220-mail"] = "SMTP or FTP",
       ["* OK IMAP"] = "IMAP", ["+OK POP"] = "POP3", ["SSH-2.0-x"] = "SSH", ["GET / HTTP/1.1"] = "plain HTTP",
+      ["GET /a-long-path-that-is-cut"] = "plain HTTP", ["GET http://a.test/"] = "plain HTTP",
+      ["CONNECT a.test:443"] = "plain HTTP",
       ["RFB 003.008"] = "VNC",
     } do
       local err = complete { received = received, message = "wrong version number" }
@@ -22,9 +24,12 @@ describe("the error of a handshake", function()
   end)
 
   it("says so where the peer spoke nothing that is known", function()
-    local err = complete { received = "\1\2\3\4", message = "wrong version number" }
+    -- Any word in capitals, such as a greeting of SMTP's client, was taken for HTTP.
+    for _, received in ipairs { "\1\2\3\4", "EHLO a.test\r\n", "PROXY TCP4 1.2.3.4", "QUIT\r\n" } do
+      local err = complete { received = received, message = "wrong version number" }
 
-    assert.equal("the peer does not speak TLS here", err.message)
+      assert.equal("the peer does not speak TLS here", err.message)
+    end
   end)
 
   it("takes no TLS record for something else", function()

@@ -334,7 +334,7 @@ describe("a server", function()
     assert.error_matches(function() s:handshake(5) end, "not this time")
     assert(s:handshake(5))
 
-    assert.equal("CN=one.test", assert(client:join(5)):tls().certificate.subject)
+    assert.equal("CN=one.test", assert(client:join(30)):tls().certificate.subject)
   end)
 
   it("keeps the context that was made for one client", function()
@@ -430,7 +430,7 @@ describe("a server", function()
 
     local first, second = pcall(s.handshake, s, 1), pcall(s.read, s)
     s:close()
-    local stream, err = client:join(5)
+    local stream, err = client:join(30)
 
     assert.same({ false, false, 2 }, { first, second, asked })
     assert.is_nil(stream)
@@ -440,9 +440,12 @@ describe("a server", function()
   it("gives a servername function no more time than the handshake and the call have", function()
     local one = secure.authority "one.test"
     local context = assert(net.tls.context { cert = one.chain, key = one.key })
+    local asked = 0
     local listener <close> = assert(net.listen("127.0.0.1", 0, { tls = secure.server {
       handshake_timeout = 5, servername = function()
-        net.sleep(0.3) -- is cut short, and then nil would mean the listener's own certificate
+        asked = asked + 1
+        -- It is cut short, and then nil would mean the listener's own certificate.
+        if asked == 1 then net.sleep(3) end
         return nil
       end,
     } }))
@@ -452,9 +455,9 @@ describe("a server", function()
     local began = net.now()
 
     assert.equal("TIMEOUT", select(2, s:recv(1, 0.05)).code)
-    assert.is_true(net.now() - began < 0.25)
+    assert.is_true(net.now() - began < 1.5)
     assert(s:handshake(5)) -- asks again
-    assert(client:join(5)):close()
+    assert(client:join(30)):close()
   end)
 
   it("does the handshake with the first call on what it accepted", function()
@@ -470,8 +473,8 @@ describe("a server", function()
     local reader = net.spawn(s.read, s)
     assert(s:write "from the server\n") -- two tasks at once
 
-    assert.equal("hello", (reader:join(5)))
-    assert.equal("from the server", (client:join(5)))
+    assert.equal("hello", (reader:join(30)))
+    assert.equal("from the server", (client:join(30)))
     assert.is_true(s:tls().server)
   end)
 
@@ -511,7 +514,7 @@ describe("a server", function()
     assert.equal("TIMEOUT", select(2, s:recv(10, 0.01)).code)
     local client = net.spawn(raw.starttls, raw, secure.client(), 5)
     assert(s:handshake(5))
-    assert(client:join(5))
+    assert(client:join(30))
     raw:write "x"
 
     assert.equal("x", s:recv(1, 5))
@@ -554,7 +557,7 @@ describe("a server", function()
       assert.equal("x", s:read())
     end
     server:close()
-    assert(task:join(5))
+    assert(task:join(30))
   end)
 
   it("is not made of what does not fit together", function()
@@ -610,7 +613,7 @@ describe("a client's certificate", function()
       s:close()
     end
     listening.listener:close()
-    listening.task:join(5)
+    listening.task:join(30)
     return subject, failures[1], err
   end
 
@@ -662,7 +665,7 @@ describe("a client's certificate", function()
     local s <close> = assert(listener:accept(5))
 
     assert.equal("TLS_HANDSHAKE", select(2, s:handshake(5)).code)
-    client:join(5)
+    client:join(30)
   end)
 
   it("is judged for the time that was asked for", function()
@@ -770,7 +773,7 @@ describe("starttls", function()
     assert.equal(a, a:starttls(secure.client(), 5))
     a:write "secret\r\n"
 
-    assert.equal("secret", (server:join(5)))
+    assert.equal("secret", (server:join(30)))
   end)
 
   it("refuses plain bytes that came before it, and closes", function()
@@ -794,7 +797,7 @@ describe("starttls", function()
 
     assert.equal("BUSY", select(2, a:starttls(secure.client(), 1)).code)
     b:write "still plain\n"
-    assert.equal("still plain", (reader:join(5)))
+    assert.equal("still plain", (reader:join(30)))
   end)
 
   it("is BUSY while another waits for the answer of servername, and leaves the stream as it is", function()
@@ -816,8 +819,8 @@ describe("starttls", function()
     assert.equal("BUSY", select(2, b:handshake(1)).code)
     answer:set()
 
-    assert.equal(b, (server:join(5)))
-    assert.equal(a, (client:join(5)))
+    assert.equal(b, (server:join(30)))
+    assert.equal(a, (client:join(30)))
     assert.equal("CN=one.test", a:tls().certificate.subject)
   end)
 
@@ -826,13 +829,13 @@ describe("starttls", function()
     local client = net.spawn(a.starttls, a, secure.client(), 5)
     net.sleep(0)
     a:close()
-    assert.equal("CLOSED", select(2, client:join(5)).code)
+    assert.equal("CLOSED", select(2, client:join(30)).code)
 
     local kept <close>, c, d = connected.pair() -- luacheck: ignore kept
     client = net.spawn(c.starttls, c, secure.client(), 5)
     local _, err = d:starttls(secure.server { server = true, servername = function() d:close() end }, 5)
     assert.equal("CLOSED", err.code)
-    assert.equal("TLS_HANDSHAKE", select(2, client:join(5)).code)
+    assert.equal("TLS_HANDSHAKE", select(2, client:join(30)).code)
   end)
 
   it("closes the stream where it is canceled or late", function()
@@ -844,7 +847,7 @@ describe("starttls", function()
     local task = net.spawn(c.starttls, c, secure.client())
     net.sleep(0)
     task:cancel()
-    assert.equal("CANCELED", select(2, task:join(5)).code)
+    assert.equal("CANCELED", select(2, task:join(30)).code)
     assert.equal("CLOSED", select(2, c:read()).code)
   end)
 end)
@@ -881,7 +884,7 @@ describe("keys that both sides know", function()
       local task = net.spawn(b.starttls, b, options(true, "0123456789abcdef"), 5)
 
       assert(a:starttls(options(false, "0123456789abcdef"), 5))
-      assert(task:join(5))
+      assert(task:join(30))
       assert.is_true(a:tls().psk)
       assert.is_true(a:tls().verified)
       assert.is_false(a:tls().resumed)
@@ -892,7 +895,7 @@ describe("keys that both sides know", function()
       local ok, err = c:starttls(options(false, "another key here"), 5)
       assert.is_nil(ok)
       assert.equal("TLS_HANDSHAKE", err.code)
-      assert.is_nil((task:join(5)))
+      assert.is_nil((task:join(30)))
     end)
   end
 
@@ -944,9 +947,21 @@ describe("DANE", function()
   end)
 
   it("refuses records of which none can be used", function()
-    local _, err = view { dane = { record(3, 1, 1, "too short") } }
+    for _, unusable in ipairs { record(3, 1, 1, "too short"), record(3, 1, 0, ""), record(2, 0, 0, "junk"),
+      record(255, 1, 1, ("x"):rep(32)), record(3, 1, 9, ("x"):rep(32)) } do
+      local _, err = view { dane = { unusable } }
 
-    assert.equal("TLS_CONFIG", err.code)
+      assert.equal("TLS_CONFIG", err.code)
+    end
+  end)
+
+  it("passes over records that it cannot use, which a zone may have for others", function()
+    -- Usages that are not assigned, such as 255 for private use, raised: what a zone holds is no misuse.
+    local key = bytes(a.leaf.public_key_sha256)
+    local info = view { dane = { record(255, 1, 1, key), record(3, 7, 1, key), record(3, 1, 200, key),
+      record(3, 1, 0, ""), record(3, 1, 1, key) } }
+
+    assert.same({ depth = 0, usage = 3, selector = 1, matching = 1 }, info.dane)
   end)
 end)
 
@@ -1018,7 +1033,7 @@ describe("plain text", function()
 
     assert.is_nil(s)
     assert.equal("TIMEOUT", err.code)
-    listening.task:join(5)
+    listening.task:join(30)
     assert.equal(22, got:byte())
   end)
 end)

@@ -85,6 +85,44 @@ return { summary = "old", usage = "WORD",
       "bad argument #1 to 'call' (name of a tool expected, got \"nosuch\")")
   end)
 
+  it("of a script is run as those of the program are, under a name of its own", function()
+    local script = [[
+      net.tool.run({
+        name = "ports.lua", columns = { "target", "port" },
+        options = function(parser) parser:argument("PORT"):target "port":convert(net.tool.port) end,
+        run = function(args, out) out:record { target = "x", port = args.port } return 4 end,
+      }, ...)]]
+
+    local out, err, status = netlua.run(script, "80")
+    assert.equal("x  80\n", out)
+    assert.equal("", err)
+    assert.equal(4, status)
+    out, err, status = netlua.run(script, "80", "--json")
+    assert.matches('"tool":"ports.lua"', out, 1, true)
+    assert.equal("", err)
+    assert.equal(4, status)
+    out, err, status = netlua.run(script)
+    assert.equal("", out)
+    assert.equal("netlua ports.lua: missing argument 'PORT'\ntry: netlua ports.lua --help\n", err)
+    assert.equal(2, status)
+    assert.error(function() tool.run { name = 5, run = print } end,
+      "bad argument #1 to 'run' (option \"name\": string expected, got 5)")
+  end)
+
+  it("run by a script gives it its status, unless that fails or a prompt follows", function()
+    -- The status was that of the script alone: 0, whatever the tool had said.
+    local closed = 'net.tool.run("portcheck", "127.0.0.1:1", "-q")\n'
+    local fine = 'net.tool.run("inet", "10.0.0.1", "-o", "/dev/null")\n'
+
+    for code, expected in pairs {
+      [closed] = 1, [fine] = 0, [closed .. fine] = 0, [fine .. closed] = 1, ["net.spawn(function() "
+        .. closed .. "end)"] = 1, [closed .. "os.exit(5)"] = 5, [fine .. "error 'oops'"] = 1,
+    } do
+      assert.equal(expected, select(3, netlua.run(code)), code)
+    end
+    assert.equal(0, select(3, netlua.shell("printf '%%s' '" .. closed .. "' | %s -i")))
+  end)
+
   it("leaves the words of a call as they were", function()
     local words = { "::1", "--json" }
 

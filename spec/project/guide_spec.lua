@@ -1,10 +1,12 @@
 -- Runs the guide and the README: every `lua` block is a script of its own, and an `output` block that
 -- follows it is what it prints. On the fence: `file=NAME` keeps the script for the commands of the chapter,
 -- `peer=echo` gives it the address of an echo server in arg[1] and arg[2]. A `sh` block that an `output`
--- block follows runs too, with `netlua` in its path; its output is both streams together.
+-- block follows runs too, with `netlua` in its path; its output is both streams together. A `console` block
+-- is what a terminal shows: what stands behind its prompts is typed at one, and `^C` is the key.
 
 local lfs = require "lfs"
 local netlua = require "netlua"
+local pty = require "pty"
 
 local SECONDS = 10
 
@@ -76,6 +78,28 @@ local function script(block)
   return ("netlua %s - <<'END-OF-BLOCK'\n%sEND-OF-BLOCK\n"):format(before, block.text)
 end
 
+-- Types a transcript, line by line, each when the screen is as it is said to be until there.
+local function replay(transcript)
+  local term <close> = pty.open { args = { "-q" }, rows = 60, cols = 88 }
+  local shown = {}
+  for line in transcript:gmatch "[^\n]+" do
+    local prompt, typed = line:match "^(>>? )(.*)$"
+    if prompt then
+      shown[#shown + 1] = prompt:gsub(" ", "")
+      term:shows(table.concat(shown, "\n"))
+      term:enter(typed)
+      shown[#shown] = line
+    elseif line == "^C" then
+      term:wait("the entry does not run", function() return term:modes().icanon end, nil, 0.01)
+      term:type "\3"
+      shown[#shown + 1] = line
+    else
+      shown[#shown + 1] = line
+    end
+  end
+  term:shows(table.concat(shown, "\n") .. "\n>")
+end
+
 -- Nothing in these may be left out when a chapter is renamed.
 local CHAPTERS = {
   "first-script", "waiting", "streams", "servers", "datagrams", "names", "reverse", "addresses", "bytes",
@@ -116,6 +140,8 @@ for _, page in ipairs(pages) do
 
           assert.equal(block.output, out)
         end)
+      elseif block.kind == "console" then
+        it(("replays line %d"):format(block.line), function() replay(block.text) end)
       end
     end
   end)

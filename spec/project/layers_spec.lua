@@ -27,9 +27,9 @@ end
 -- Libraries that only the files of their subject know: header -> its files.
 local owners = {
   ["^ev%.h$"] = { "runtime/loop.c" },
-  ["^openssl/"] = { "bindings/tls.c", "bindings/tlscontext.c", "bindings/tlssession.c", "bindings/ocsp.c",
-    "bindings/certificate.c", "bindings/x509.c", "bindings/trust.c", "bindings/certify.c",
-    "bindings/dnssec.c", "bindings/dns.c" },
+  ["^openssl/"] = { "bindings/openssl.c", "bindings/tls.c", "bindings/tlscontext.c",
+    "bindings/tlssession.c", "bindings/ocsp.c", "bindings/certificate.c",
+    "bindings/x509.c", "bindings/trust.c", "bindings/certify.c", "bindings/dnssec.c", "bindings/dns.c" },
   ["^ldns/"] = { "bindings/dns.c", "bindings/dnssec.c" },
 }
 
@@ -67,7 +67,7 @@ describe("the layers of the program", function()
 
   it("leave the runtime without knowledge of bindings", function()
     local known = { ["netlua.h"] = true, ["core.h"] = true, ["embedded.h"] = true,
-      ["lazy.h"] = true }
+      ["lazy.h"] = true, ["readline.h"] = true }
     local wrong = {}
 
     includes(tree.all({ "runtime", ".c" }, { "runtime", ".h" }), function(file, header, quoted)

@@ -12,6 +12,12 @@ local exceptions = {
 local across = {
   ["spec/bindings/receive_spec.lua"] = "receiving with a timeout, from streams and datagram sockets alike",
   ["spec/bindings/tlsmemory_spec.lua"] = "whom TLS trusts while allocations of OpenSSL fail",
+  ["spec/runtime/repl_complete_spec.lua"] = "TAB at the prompt, on a terminal",
+  ["spec/runtime/repl_fuzz_spec.lua"] = "the prompt under random keys",
+  ["spec/runtime/repl_history_spec.lua"] = "what the prompt remembers, and pasting",
+  ["spec/runtime/repl_interrupt_spec.lua"] = "^C at the prompt",
+  ["spec/runtime/repl_output_spec.lua"] = "output while a line is edited",
+  ["spec/runtime/repl_terminal_spec.lua"] = "how the prompt leaves the terminal",
   ["spec/runtime/oom_spec.lua"] = "every constructor, with each of its allocations failing in turn",
 }
 

@@ -450,7 +450,7 @@ describe("Graceful Shutdown:", function()
     assert(near:write(text))
     near:shutdown "w"
 
-    assert.equal(part + #text, got:join(10))
+    assert.equal(part + #text, got:join(30))
   end)
 
   it("reading to the end has a limit", function()
@@ -478,7 +478,7 @@ describe("Graceful Shutdown:", function()
       assert.is_nil(more)
       assert.equal(case[2], err and err.code)
       near:close()
-      assert.equal(case[1] == "close" or 7, (ending:join(5)))
+      assert.equal(case[1] == "close" or 7, (ending:join(30)))
     end
   end)
 

@@ -104,7 +104,7 @@ local function briefly(f, ...)
     local task = net.spawn(f, table.unpack(before, 1, n + 1))
     net.sleep(0)
     task:cancel()
-    local ok, err = task:join(1)
+    local ok, err = task:join(30)
     if type(err) == "table" then return ok, err end
     if not ok and err then error(err, 0) end
     return ok

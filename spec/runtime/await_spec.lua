@@ -64,7 +64,7 @@ describe("waiting for a descriptor", function()
 
     assert.is_nil(data)
     assert.equal("BUSY", err.code)
-    assert.equal("x", first:join(1))
+    assert.equal("x", first:join(30))
   end)
 
   it("refuses a second writer", function()
@@ -77,7 +77,7 @@ describe("waiting for a descriptor", function()
     assert.is_nil(ok)
     assert.equal("BUSY", err.code)
     assert.equal(1 << 22, #all)
-    assert.equal(a, first:join(1))
+    assert.equal(a, first:join(30))
     assert.equal(a, a:write "y")
   end)
 
@@ -91,7 +91,7 @@ describe("waiting for a descriptor", function()
 
     assert.is_nil(client)
     assert.equal("BUSY", err.code)
-    assert.equal("CLOSED", select(2, first:join(1)).code)
+    assert.equal("CLOSED", select(2, first:join(30)).code)
   end)
 
   it("has a reader and a writer at the same time", function()
@@ -102,8 +102,8 @@ describe("waiting for a descriptor", function()
     b:write "y"
     local all = b:read(1 << 20)
 
-    assert.equal("y", reader:join(1))
-    assert.equal(a, writer:join(1))
+    assert.equal("y", reader:join(30))
+    assert.equal(a, writer:join(30))
     assert.equal(1 << 20, #all)
   end)
 
@@ -112,7 +112,7 @@ describe("waiting for a descriptor", function()
     local doomed = net.spawn(function() a:recv(1) end)
     net.sleep(0)
     doomed:cancel()
-    doomed:join(1)
+    doomed:join(30)
 
     b:write "x"
 
@@ -126,8 +126,8 @@ describe("waiting for a descriptor", function()
 
     a:close()
 
-    assert.equal("CLOSED", select(2, reader:join(1)).code)
-    assert.equal("CLOSED", select(2, writer:join(1)).code)
+    assert.equal("CLOSED", select(2, reader:join(30)).code)
+    assert.equal("CLOSED", select(2, writer:join(30)).code)
     assert.equal("CLOSED", select(2, a:recv(1)).code)
   end)
 
@@ -138,7 +138,7 @@ describe("waiting for a descriptor", function()
     local began = net.now()
     while net.now() - began < 0.005 do end
 
-    local data, err = reader:join(1)
+    local data, err = reader:join(30)
 
     assert.is_true(data == "x" or (err.code == "TIMEOUT" and a:recv(1, 0) == "x"))
   end)
@@ -160,8 +160,8 @@ describe("a descriptor number that is used again", function()
       net.sleep(0)
       local early = fresh:status()
       peer:write "new"
-      local _, err = stale:join(1)
-      local data = fresh:join(1)
+      local _, err = stale:join(30)
+      local data = fresh:join(30)
       new:close()
       peer:close()
       if err == nil or err.code ~= "CLOSED" or early ~= "waiting" or data ~= "new" then
@@ -177,11 +177,11 @@ describe("a descriptor number that is used again", function()
       net.sleep(0)
       old:close()
       far:close()
-      reader:join(1)
+      reader:join(30)
       local new, peer = net.pair()
       local writer = net.spawn(function() return new:write(("x"):rep(1 << 19)) == new end)
       local all = peer:read(1 << 19)
-      local ok = writer:join(1)
+      local ok = writer:join(30)
       new:close()
       peer:close()
       assert.equal(1 << 19, #all)
@@ -301,7 +301,7 @@ for place, inside in pairs(places) do
       one:acquire()
 
       for _, f in ipairs {
-        function() task:join(1) end, function() channel:receive(1) end, function() channel:send(1, 1) end,
+        function() task:join(30) end, function() channel:receive(1) end, function() channel:send(1, 1) end,
         function() event:wait(1) end, function() one:acquire(1) end,
       } do
         local ok, err = inside(pcall, f)
@@ -333,7 +333,7 @@ for place, inside in pairs(places) do
       b:write "x"
 
       assert.equal("BUSY", err.code)
-      assert.equal("x", reader:join(1))
+      assert.equal("x", reader:join(30))
     end)
   end)
 end
@@ -345,7 +345,7 @@ describe("a canceled task", function()
       table.sort({ 1, 2 }, function() net.sleep(60) end)
     end)
 
-    assert.equal("CANCELED", select(2, task:join(1)).code)
+    assert.equal("CANCELED", select(2, task:join(30)).code)
   end)
 end)
 
@@ -397,7 +397,7 @@ describe("a wait", function()
     for n = 0, 200 do
       local s <close> = assert(net.udp { family = "inet" })
       assert(s:bind("127.0.0.1", 0))
-      local _, err = net.spawn(function() return wait(s, table.unpack({}, 1, n)) end):join(5)
+      local _, err = net.spawn(function() return wait(s, table.unpack({}, 1, n)) end):join(30)
       assert.equal("TIMEOUT", err.code)
     end
   end)

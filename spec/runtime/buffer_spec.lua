@@ -89,7 +89,7 @@ describe("the buffer of a stream", function()
     local text = ("0123456789abcdef"):rep(1 << 16)
     net.spawn(other.write, other, text)
 
-    assert.is_true(text == net.timeout(10, s.read, s, #text))
+    assert.is_true(text == net.timeout(30, s.read, s, #text))
     assert.equal(0, s:buffered())
   end)
 
@@ -150,7 +150,7 @@ describe("the buffer of a stream", function()
 
     local cost = memory() - before
     for i = 1, #held, 2 do held[i + 1]:write " rest\n" end
-    for _, task in ipairs(tasks) do assert.equal("part rest", task:join(5)) end
+    for _, task in ipairs(tasks) do assert.equal("part rest", task:join(30)) end
     assert.is_true(cost < 8000, cost .. " KiB for 1,000 streams with a task each")
   end)
 

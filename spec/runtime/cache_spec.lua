@@ -14,10 +14,10 @@ describe("what is kept of peers", function()
     local held <close> = b -- luacheck: ignore held
     local task = net.spawn(b.starttls, b, { context = server, server = true }, 5)
     assert(a:starttls({ context = context, host = host, verify = false }, 5))
-    assert(task:join(5))
+    assert(task:join(30))
     local writer = net.spawn(b.write, b, "x")
     assert(a:recv(1, 5))
-    assert(writer:join(5))
+    assert(writer:join(30))
     local resumed = a:tls().resumed
     a:close()
     return resumed
@@ -68,13 +68,13 @@ describe("what is kept of peers", function()
     local held <close> = b -- luacheck: ignore held
     local task = net.spawn(b.starttls, b, { context = server, server = true }, 5)
     assert(a:starttls({ context = context, host = "x.test", verify = false }, 5))
-    assert(task:join(5))
+    assert(task:join(30))
     context = nil -- luacheck: ignore context
     for _ = 1, 3 do collectgarbage() end
 
     local writer = net.spawn(b.write, b, "x") -- the tickets come with it
     assert.equal("x", a:recv(1, 5))
-    assert(writer:join(5))
+    assert(writer:join(30))
     a:close()
   end)
 end)

@@ -57,7 +57,7 @@ describe("a wait in a coroutine", function()
 
     local results = { coroutine.resume(co, "first ") }
     local last = { coroutine.resume(co, "second") }
-    peer:join(1)
+    peer:join(30)
     a:close()
     b:close()
 
@@ -76,7 +76,7 @@ describe("a wait in a coroutine", function()
     net.sleep(0)
 
     task:cancel()
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
     assert.is_true(closed)
@@ -94,7 +94,7 @@ describe("a wait in a coroutine", function()
       end)
     end
 
-    for i, task in ipairs(tasks) do assert.equal(55 + i, task:join(1)) end
+    for i, task in ipairs(tasks) do assert.equal(55 + i, task:join(30)) end
   end)
 
   it("can be in a generator that wanders from task to task", function()
@@ -105,9 +105,9 @@ describe("a wait in a coroutine", function()
       end
     end)
 
-    assert.equal(1, net.spawn(next):join(1))
+    assert.equal(1, net.spawn(next):join(30))
     assert.equal(2, next())
-    assert.equal(3, net.spawn(next):join(1))
+    assert.equal(3, net.spawn(next):join(30))
   end)
 
   it("works under the stress of the collector", function()
@@ -284,7 +284,7 @@ describe("a coroutine that is parked in another task's wait", function()
 
   after_each(function()
     task:cancel()
-    task:join(1)
+    task:join(30)
   end)
 
   it("is normal", function()
@@ -312,7 +312,7 @@ describe("a coroutine that is parked in another task's wait", function()
 
     b:write "data"
 
-    assert.same({ true, "data" }, { reader:join(1) })
+    assert.same({ true, "data" }, { reader:join(30) })
     assert.equal("dead", coroutine.status(parked))
     a:close()
     b:close()
@@ -329,7 +329,7 @@ describe("a coroutine that is parked in another task's wait", function()
 
     assert.is_false(ok)
     assert.matches("cannot resume non%-suspended coroutine", err)
-    assert.equal("data", reader:join(1))
+    assert.equal("data", reader:join(30))
     a:close()
     b:close()
   end)
@@ -340,7 +340,7 @@ describe("the coroutine of a task", function()
     local co, main, yieldable = net.spawn(function()
       local co, main = coroutine.running()
       return co, main, coroutine.isyieldable()
-    end):join(1)
+    end):join(30)
 
     assert.equal("thread", type(co))
     assert.is_true(main)
@@ -348,8 +348,8 @@ describe("the coroutine of a task", function()
   end)
 
   it("cannot yield", function()
-    local _, err = net.spawn(coroutine.yield):join(1)
-    local caught = net.spawn(function() return select(2, pcall(coroutine.yield, 1)) end):join(1)
+    local _, err = net.spawn(coroutine.yield):join(30)
+    local caught = net.spawn(function() return select(2, pcall(coroutine.yield, 1)) end):join(30)
 
     assert.matches("attempt to yield from outside a coroutine", err)
     assert.matches("attempt to yield from outside a coroutine", caught)
@@ -371,7 +371,7 @@ describe("the coroutine of a task", function()
   end)
 
   it("is dead when the task is done", function()
-    local thread = net.spawn(function() return (coroutine.running()) end):join(1)
+    local thread = net.spawn(function() return (coroutine.running()) end):join(30)
 
     assert.is_true(coroutine.status(thread) ~= "running")
     assert.is_false((coroutine.resume(thread)))
@@ -423,11 +423,11 @@ describe("the coroutine of a task that is done", function()
       co = coroutine.running()
       return "result"
     end)
-    task:join(1)
+    task:join(30)
 
     assert.equal("dead", coroutine.status(co))
     assert.is_false(coroutine.resume(co))
     assert.is_true(coroutine.close(co))
-    assert.equal("result", (task:join(1)))
+    assert.equal("result", (task:join(30)))
   end)
 end)

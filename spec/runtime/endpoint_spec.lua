@@ -106,6 +106,15 @@ describe("an error about a link-local address", function()
     return lines
   end
 
+  it("says who looks a name up", function()
+    local s <close> = assert(net.udp())
+
+    local _, err = s:sendto("x", "localhost", 9)
+
+    assert.equal("EAI_NONAME", err.code)
+    assert.matches("net.getaddrinfo", err:explain(), 1, true)
+  end)
+
   it("says that a zone is missing", function()
     if not island.possible() then return pending "no namespaces here" end
 
@@ -121,6 +130,20 @@ describe("an error about a link-local address", function()
     for _, line in ipairs(said "fe80::1%99") do
       assert.matches("%[fe80::1%%99%]:9: the zone names interface 99, and there is none %(E%u+%)$", line)
     end
+  end)
+
+  it("of a group blames no zone where the interface is said in another way", function()
+    if not island.possible() then return pending "no namespaces here" end
+
+    -- Loopback carries no multicast of IPv6, which was told as a zone that is missing.
+    local out = island.run [[
+      local s = net.udp { family = "inet6" }
+      assert(s:interface "lo")
+      local _, err = s:sendto("x", "ff02::1234", 9)
+      print(err)
+      print(err:explain())]]
+
+    assert.matches("^sendto %[ff02::1234%]:9: network is unreachable %(ENETUNREACH%)\nPut the zone", out)
   end)
 
   it("is not about the zone where that is one", function()

@@ -127,6 +127,20 @@ describe("an error", function()
     assert.equal("The system gives no more than its message.", err:explain())
   end)
 
+  it("of a unix path speaks of no host, port or firewall", function()
+    local _, refusal = net.connect "unix:/dev/null"
+    local _, inuse = net.listen "unix:/dev/null"
+
+    assert.equal("ECONNREFUSED", refusal.code)
+    assert.equal("EADDRINUSE", inuse.code)
+    for _, err in ipairs { refusal, inuse } do
+      assert.matches("no socket", err:explain(), 1, true)
+      for _, word in ipairs { "host", "port", "firewall" } do
+        assert.is_nil(err:explain():find("%f[%w]" .. word .. "%f[%W]"))
+      end
+    end
+  end)
+
   it("without a code explains itself no further", function()
     local err = made { code = false }
 

@@ -86,7 +86,7 @@ describe("a guard", function()
   it("frees it in a task that fails", function()
     local task = net.spawn(guard.hold, error, "inside")
 
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("inside", err)
     assert.equal(1, guard.count())

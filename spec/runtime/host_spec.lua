@@ -38,4 +38,23 @@ describe("the host", function()
     assert.equal("float", math.type(now))
     assert.truthy(now >= before and now < before + 5)
   end)
+
+  it("lists a folder, and tells what is a folder in it", function()
+    local name = os.tmpname()
+    netlua.shell(("rm %s; mkdir -p %s/sub; touch %s/file; ln -s sub %s/link"):format(name, name, name, name))
+
+    local list = host.folder(name)
+    netlua.shell("rm -r " .. name)
+    table.sort(list)
+
+    assert.same({ "../", "./", "file", "link/", "sub/" }, list)
+    assert.same({}, host.folder(name))
+  end)
+
+  it("appends to a file that is full with an error", function()
+    local good, err = host.appendfile("/dev/full", "x")
+
+    assert.is_nil(good)
+    assert.equal("append", err.op)
+  end)
 end)

@@ -20,7 +20,7 @@ describe("sleep", function()
       tasks[i] = net.spawn(function() net.sleep(ms / 1000) order[#order + 1] = ms end)
     end
 
-    for _, task in ipairs(tasks) do task:join(1) end
+    for _, task in ipairs(tasks) do task:join(30) end
 
     assert.same({ 5, 10, 20, 25, 30 }, order)
   end)
@@ -35,8 +35,8 @@ describe("sleep", function()
     end
     local first, second = net.spawn(worker, "a"), net.spawn(worker, "b")
 
-    first:join(1)
-    second:join(1)
+    first:join(30)
+    second:join(30)
 
     assert.equal("ababab", table.concat(order))
   end)
@@ -54,7 +54,7 @@ describe("sleep", function()
 
     local waiting = task:status()
     task:cancel()
-    task:join(1)
+    task:join(30)
 
     assert.equal("waiting", waiting)
     assert.equal("canceled", task:status())
@@ -108,7 +108,7 @@ describe("a timeout", function()
     end)
 
     assert.is_true(took >= 0.05)
-    assert.is_true(task:join(1))
+    assert.is_true(task:join(30))
     a:close()
     b:close()
   end)
@@ -171,8 +171,8 @@ describe("a task that always has something to do", function()
 
     local began = net.now()
     while not data and net.now() - began < 2 do net.sleep(0) end
-    reader:join(1)
-    timer:join(1)
+    reader:join(30)
+    timer:join(30)
     a:close()
     b:close()
 
@@ -192,8 +192,8 @@ describe("a task that always has something to do", function()
 
     local took = elapsed(net.sleep, 0.01)
     stop = true
-    one:join(1)
-    two:join(1)
+    one:join(30)
+    two:join(30)
 
     assert.is_true(took < 1)
   end)
@@ -212,7 +212,7 @@ describe("a steady exchange", function()
       a:read "l"
     end
     a:close()
-    echo:join(1)
+    echo:join(30)
     b:close()
   end)
 end)

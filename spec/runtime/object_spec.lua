@@ -180,7 +180,7 @@ describe("a task", function()
     local waiting = tostring(done)
     net.sleep(0)
     canceled:cancel()
-    for _, task in ipairs { done, failed, canceled } do task:join(1) end
+    for _, task in ipairs { done, failed, canceled } do task:join(30) end
 
     assert.matches("^net%.task %(waiting, 0x%x+%)$", waiting)
     assert.matches("^net%.task %(running, 0x%x+%)$", tostring(net.current()))
@@ -195,7 +195,7 @@ describe("a task", function()
 
     assert.is_true(task:close())
     assert.is_true(task:close())
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
     assert.is_true(task:close())
@@ -221,7 +221,7 @@ describe("an object that is dropped", function()
         local a, b = net.pair()
         a:write "x"
         b:recv(1)
-      end):join(1)
+      end):join(30)
     end },
     { "stream in a cycle", function()
       local a, b = net.pair()
@@ -264,7 +264,7 @@ describe("an object that is dropped", function()
 
     a:write "x"
 
-    assert.equal("x", task:join(1))
+    assert.equal("x", task:join(30))
     a:close()
   end)
 

@@ -4,8 +4,8 @@ local netlua = require "netlua"
 local server = require "server"
 
 local WRAPPED = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup,--wrap=strndup"
--- Every site in the plain build; with sanitizers, where each run takes some times as long, a part of them.
-local SPARSE = compile.sanitized and 7 or 1
+-- A part of the sites, and another one with sanitizers, where a run takes longer. SWEEP=full: all.
+local SPARSE = os.getenv "SWEEP" == "full" and 1 or compile.sanitized and 7 or 3
 local COLLECTING = 'collectgarbage("incremental", 1, 1000, 1)\n'
 
 local function read(name)

@@ -24,14 +24,14 @@ end
 local function outcome(pieces, formats, limits)
   local _ <close>, s = feed(pieces)
   if limits then s:setlimits(limits) end
-  local got = table.pack(net.timeout(5, s.read, s, table.unpack(formats)))
+  local got = table.pack(net.timeout(30, s.read, s, table.unpack(formats)))
   local last = got[got.n]
   if type(last) == "table" then
     got[got.n] = last.code
     got.partial = last.partial
   end
   s:setlimits { max_read = 1 << 20 }
-  got.rest = net.timeout(5, s.read, s, "a")
+  got.rest = net.timeout(30, s.read, s, "a")
   return got
 end
 
@@ -122,6 +122,8 @@ local cases = {
   { "a line one too long stays", "abcd\nx", { "l" }, want("abcd\nx", nil, "TOOBIG"), { max_line = 4 } },
   { "an unterminated line too long stays", "abcdef", { "L" }, want("abcdef", nil, "TOOBIG"),
     { max_line = 4 } },
+  { "a number that just fits, blanks included", "  42,", { "n" }, want(",", 42), { max_line = 4 } },
+  { "a number one too long stays", "12345,", { "n" }, want("12345,", nil, "TOOBIG"), { max_line = 4 } },
   { "a that just fits", "abcd", { "a" }, want("", "abcd"), { max_read = 4 } },
   { "a that is one too long stays", "abcde", { "a" }, want("abcde", nil, "TOOBIG"), { max_read = 4 } },
 }
@@ -166,7 +168,7 @@ describe("reading:", function()
     local _ <close>, s = feed { "  ", "  ", "  ", "  1 " }
     s:setlimits { max_line = 4 }
 
-    local got, err = net.timeout(5, s.read, s, "n")
+    local got, err = net.timeout(30, s.read, s, "n")
 
     assert.is_nil(got)
     assert.equal("TOOBIG", err.code)
@@ -313,7 +315,7 @@ describe("a reset", function()
       connected.reset(other, s)
 
       for _ = 1, 3 do
-        local got, err = net.timeout(5, s.read, s)
+        local got, err = net.timeout(30, s.read, s)
         assert.is_nil(got)
         assert.equal("ECONNRESET", err.code)
         assert.equal("reset", err.kind)
@@ -326,8 +328,8 @@ describe("a reset", function()
       other:write "rest"
       connected.reset(other, s)
 
-      assert.equal("rest", net.timeout(5, s.read, s, 4))
-      local got, err = net.timeout(5, s.recv, s, 10)
+      assert.equal("rest", net.timeout(30, s.read, s, 4))
+      local got, err = net.timeout(30, s.recv, s, 10)
       assert.is_nil(got)
       assert.equal("ECONNRESET", err.code)
     end)
@@ -353,7 +355,7 @@ describe("a reset", function()
 
       connected.reset(other, s)
 
-      local got, err = reader:join(5)
+      local got, err = reader:join(30)
       assert.is_nil(got)
       assert.equal("ECONNRESET", err.code)
     end)
@@ -388,7 +390,7 @@ describe("a closed stream", function()
 
       s:close()
 
-      local got, err = reader:join(5)
+      local got, err = reader:join(30)
       assert.is_nil(got)
       assert.equal("CLOSED", err.code)
     end)
@@ -418,16 +420,16 @@ describe("a second reader", function()
     assert.is_nil(got)
     assert.equal("BUSY", err.code)
     other:write "mine\n"
-    assert.equal("mine", reader:join(5))
+    assert.equal("mine", reader:join(30))
   end)
 end)
 
 describe("read_until", function()
   local function until_(pieces, delimiter, max)
     local _ <close>, s = feed(pieces)
-    local got, err = net.timeout(5, s.read_until, s, delimiter, max)
+    local got, err = net.timeout(30, s.read_until, s, delimiter, max)
     local partial = err and err.partial
-    return { got or false, err and err.code or false, partial or false, (net.timeout(5, s.read, s, "a")) }
+    return { got or false, err and err.code or false, partial or false, (net.timeout(30, s.read, s, "a")) }
   end
 
   local edges = {
@@ -509,7 +511,7 @@ describe("read_until", function()
 
     s:unread "q\n"
 
-    assert.equal("q", reader:join(1))
+    assert.equal("q", reader:join(30))
     assert.equal("abcdef", s:recv(10))
   end)
 
@@ -631,7 +633,7 @@ describe("unread", function()
 
     s:unread "line\n"
 
-    assert.equal("line", reader:join(5))
+    assert.equal("line", reader:join(30))
   end)
 
   it("refuses more than max_read", function()
@@ -654,6 +656,28 @@ describe("unread", function()
     end
 
     assert.equal("0123456789", s:read(10))
+  end)
+
+  -- Each call moved all that was buffered.
+  it("gives back a byte in a time that what is buffered has no part in", function()
+    local _ <close>, s = pair()
+    s:unread(("x"):rep(1 << 25))
+    local began = os.clock()
+
+    for _ = 1, 20000 do s:unread(s:recv(1)) end
+
+    assert.is_true(os.clock() - began < 5)
+    assert.equal(1 << 25, s:buffered())
+  end)
+
+  it("keeps the order whether or not there is room in front", function()
+    local _ <close>, s, other = pair()
+    other:write "0123456789"
+
+    assert.equal("01234", s:read(5))
+    s:unread("cd"):unread("ab"):unread(("-"):rep(20000))
+
+    assert.equal(("-"):rep(20000) .. "abcd56789", s:read(20009))
   end)
 end)
 

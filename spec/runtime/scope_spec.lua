@@ -107,7 +107,7 @@ describe("a scope's deadline", function()
       task = net.spawn(function() return net.sleep(0.001) end)
     end
 
-    assert.is_true(task:join(1))
+    assert.is_true(task:join(30))
   end)
 
   -- Reads that always find something never came to look at the clock.
@@ -287,11 +287,11 @@ describe("leaving a scope", function()
     local scope <close> = net.scope()
     local child = scope:spawn(function()
       local inner <close> = net.scope()
-      local _, err = inner:spawn(function() scope:close() end):join(1)
+      local _, err = inner:spawn(function() scope:close() end):join(30)
       return select(2, pcall(scope.close, scope)), select(2, pcall(scope.wait, scope)), err
     end)
 
-    local close, wait, inner = child:join(1)
+    local close, wait, inner = child:join(30)
 
     assert.matches("scope that it runs in", close)
     assert.matches("scope that it runs in", wait)
@@ -303,7 +303,7 @@ describe("leaving a scope", function()
     local child = scope:spawn(forever)
     net.sleep(0)
 
-    local closed = net.spawn(function() return scope:close() end):join(1)
+    local closed = net.spawn(function() return scope:close() end):join(30)
 
     assert.is_true(closed)
     assert.equal("canceled", child:status())
@@ -328,7 +328,7 @@ describe("a failure in a scope", function()
     local scope <close> = net.scope()
     local other = scope:spawn(forever)
 
-    local ok, err = scope:spawn(error, "boom", 0):join(1)
+    local ok, err = scope:spawn(error, "boom", 0):join(30)
 
     assert.is_nil(ok)
     assert.equal("boom", err)
@@ -340,7 +340,7 @@ describe("a failure in a scope", function()
     local task = scope:spawn(error, "boom", 0)
     net.sleep(0)
 
-    local ok, err = task:join(1)
+    local ok, err = task:join(30)
 
     assert.is_nil(ok)
     assert.equal("boom", err)
@@ -427,7 +427,7 @@ describe("a scope", function()
     scope:spawn(function() end)
     scope:wait(1)
 
-    assert.equal(2, scope:spawn(function() return 2 end):join(1))
+    assert.equal(2, scope:spawn(function() return 2 end):join(30))
   end)
 
   it("can be closed out of order", function()
@@ -459,7 +459,7 @@ describe("a scope", function()
     net.spawn(function()
       local scope = net.scope { timeout = 0.01 }
       scope:spawn(function() code = select(2, net.sleep(60)).code end)
-    end):join(1)
+    end):join(30)
     collectgarbage()
 
     local began = net.now()

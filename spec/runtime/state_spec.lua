@@ -122,4 +122,23 @@ describe("the state", function()
     assert.equal(0, status)
     assert.is_true(net.now() - began < 5)
   end)
+
+  -- require = nil kept what is loaded with its first use from ever being loaded.
+  it("does not mind what a script makes of the globals", function()
+    local out, err = netlua.run [[
+      local say = print
+      require, table, string, print, pcall, setmetatable, type, error = nil, 1, "x", 2, 3, 4, 5, 6
+      say(net.ip.parse("127.0.0.1"), net.hexdump("a"), net.connect("127.0.0.1", 1))]]
+
+    assert.equal("", err)
+    assert.matches("^127.0.0.1\t0+  61 .*nil\tconnect 127.0.0.1:1: connection refused", out)
+  end)
+
+  it("lets the library see what a script defines", function()
+    local out = netlua.run [[
+      answer = 42
+      print(require("net.chunk").scope().answer)]]
+
+    assert.equal("42\n", out)
+  end)
 end)

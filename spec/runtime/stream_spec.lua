@@ -107,7 +107,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       local got = net.timeout(20, drain, other, 1000)
 
-      assert.is_true(writer:join(5))
+      assert.is_true(writer:join(30))
       assert.is_true(text == got, "other bytes than were sent")
     end)
 
@@ -122,7 +122,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       local got = net.timeout(20, drain, other, 65536)
 
-      assert.is_true(writer:join(5))
+      assert.is_true(writer:join(30))
       assert.is_true(table.concat(words) == got, "other bytes than were sent")
     end)
 
@@ -164,7 +164,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
       assert.is_nil(ok)
       assert.equal("BUSY", err.code)
       net.spawn(drain, other, 65536)
-      assert.equal(s, writer:join(5))
+      assert.equal(s, writer:join(30))
       s:shutdown "w"
     end)
 
@@ -176,7 +176,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       s:close()
 
-      local ok, err = writer:join(5)
+      local ok, err = writer:join(30)
       assert.is_nil(ok)
       assert.equal("CLOSED", err.code)
     end)
@@ -189,7 +189,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       other:write "hello\n"
 
-      assert.equal("hello", net.timeout(5, s.read, s))
+      assert.equal("hello", net.timeout(30, s.read, s))
       writer:cancel()
     end)
 
@@ -216,7 +216,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       for i = 1, 3 do assert.is_true(codes[i] == "ECONNRESET" or codes[i] == "EPIPE", codes[i]) end
       for _ = 1, 2 do
-        local got, err = net.timeout(5, s.read, s, "a")
+        local got, err = net.timeout(30, s.read, s, "a")
         assert.is_nil(got)
         assert.equal("ECONNRESET", err and err.code)
       end
@@ -232,7 +232,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
         net.sleep(0.001)
       end
 
-      assert.equal("last words", net.timeout(5, s.read, s, 10))
+      assert.equal("last words", net.timeout(30, s.read, s, 10))
     end)
   end)
 
@@ -303,7 +303,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
         s:shutdown "w"
         assert.equal(#expected, n)
-        assert.is_true(expected == reader:join(5))
+        assert.is_true(expected == reader:join(30))
       end)
     end
 
@@ -315,6 +315,17 @@ for name, make in pairs { pair = pair, tcp = tcp } do
       assert.equal(13, s:sendfile(file))
 
       assert.equal("in the buffer", other:read(13))
+    end)
+
+    it("says of a pipe that it is no file", function()
+      local _ <close>, s = make()
+      local pipe <close> = assert(io.popen "echo hello")
+
+      local n, err = s:sendfile(pipe)
+
+      assert.is_nil(n)
+      assert.equal("ESPIPE", err.code)
+      assert.matches("pipe", err:explain(), 1, true)
     end)
 
     it("leaves the position of the file alone", function()
@@ -339,9 +350,9 @@ for name, make in pairs { pair = pair, tcp = tcp } do
       assert(io.open(path, "wb")):close()
 
       local reader = net.spawn(drain, other, 65536)
-      local n = sender:join(5)
+      local n = sender:join(30)
       s:shutdown "w"
-      assert.equal(n, #reader:join(5))
+      assert.equal(n, #reader:join(30))
       assert.is_true(n < 20 * MEGABYTE)
       os.remove(path)
     end)
@@ -446,7 +457,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       s:shutdown "r"
 
-      local got, err = reader:join(5)
+      local got, err = reader:join(30)
       assert.is_nil(got)
       assert.is_nil(err)
     end)
@@ -482,7 +493,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
 
       assert.equal(0, s:finish(5))
 
-      assert.equal("bye", peer:join(5))
+      assert.equal("bye", peer:join(30))
       assert.equal("net.stream (closed)", tostring(s))
     end)
 
@@ -544,7 +555,7 @@ for name, make in pairs { pair = pair, tcp = tcp } do
       assert.is_nil(n)
       assert.equal("BUSY", err.code)
       other:write "line\n"
-      assert.equal("line", reader:join(5))
+      assert.equal("line", reader:join(30))
     end)
 
     it("works after both directions have ended", function()
@@ -603,7 +614,7 @@ describe("settimeout", function()
     s:settimeout(0):settimeout(nil)
     net.spawn(other.write, other, "x")
 
-    assert.equal("x", net.timeout(5, s.recv, s, 1))
+    assert.equal("x", net.timeout(30, s.recv, s, 1))
   end)
 
   for _, wrong in ipairs { -1, 0 / 0, math.huge, -math.huge, "1", true, 1e300 } do

@@ -10,7 +10,7 @@ describe("a task", function()
   it("gives its results to join", function()
     local task = net.spawn(function(a, b) net.sleep(0) return a + b, nil, "x" end, 1, 2)
 
-    local got = table.pack(task:join(1))
+    local got = table.pack(task:join(30))
 
     assert.same({ 3, nil, "x", n = 3 }, got)
   end)
@@ -18,14 +18,14 @@ describe("a task", function()
   it("that returned nothing joins as true", function()
     local task = net.spawn(function() end)
 
-    local got = table.pack(task:join(1))
+    local got = table.pack(task:join(30))
 
     assert.same({ true, n = 1 }, got)
   end)
 
   it("runs a function written in C", function()
-    assert.equal("abab", net.spawn(string.rep, "ab", 2):join(1))
-    assert.is_true(net.spawn(net.sleep, 0.001):join(1))
+    assert.equal("abab", net.spawn(string.rep, "ab", 2):join(30))
+    assert.is_true(net.spawn(net.sleep, 0.001):join(30))
   end)
 
   it("does not begin before the spawner waits", function()
@@ -33,7 +33,7 @@ describe("a task", function()
     local task = net.spawn(function() began = true end)
 
     local before = began
-    task:join(1)
+    task:join(30)
 
     assert.is_false(before)
     assert.is_true(began)
@@ -42,12 +42,12 @@ describe("a task", function()
   it("can be joined before and after its end, by many, each time with the same results", function()
     local task, gate = held(function() return 1, 2 end)
     local joiners = {}
-    for i = 1, 3 do joiners[i] = net.spawn(function() return task:join(1) end) end
+    for i = 1, 3 do joiners[i] = net.spawn(function() return task:join(30) end) end
     net.sleep(0)
 
     gate:set()
 
-    for _, joiner in ipairs(joiners) do assert.same({ 1, 2 }, { joiner:join(1) }) end
+    for _, joiner in ipairs(joiners) do assert.same({ 1, 2 }, { joiner:join(30) }) end
     assert.same({ 1, 2 }, { task:join() })
     assert.same({ 1, 2 }, { task:join(0) })
   end)
@@ -55,14 +55,14 @@ describe("a task", function()
   it("gives many results", function()
     local task = net.spawn(function() return table.unpack({}, 1, 10000) end)
 
-    assert.equal(10000, select("#", task:join(1)))
+    assert.equal(10000, select("#", task:join(30)))
   end)
 
   for name, value in pairs { text = "boom", table = { 1 }, number = 7, ["true"] = true } do
     it("gives join what it raised: " .. name, function()
       local task = net.spawn(function() error(value, 0) end)
 
-      local got = table.pack(task:join(1))
+      local got = table.pack(task:join(30))
 
       assert.equal(2, got.n)
       assert.is_nil(got[1])
@@ -74,7 +74,7 @@ describe("a task", function()
     it("gives join a true value when it raised " .. value, function()
       local task = net.spawn(load("error(" .. value .. ")"))
 
-      local ok, err = task:join(1)
+      local ok, err = task:join(30)
 
       assert.is_nil(ok)
       assert.equal(value, err)
@@ -83,21 +83,21 @@ describe("a task", function()
 
   it("gives every joiner its failure", function()
     local task, gate = held(function() error("boom", 0) end)
-    local first = net.spawn(function() return select(2, task:join(1)) end)
-    local second = net.spawn(function() return select(2, task:join(1)) end)
+    local first = net.spawn(function() return select(2, task:join(30)) end)
+    local second = net.spawn(function() return select(2, task:join(30)) end)
     net.sleep(0)
 
     gate:set()
 
-    assert.equal("boom", first:join(1))
-    assert.equal("boom", second:join(1))
-    assert.equal("boom", select(2, task:join(1)))
+    assert.equal("boom", first:join(30))
+    assert.equal("boom", second:join(30))
+    assert.equal("boom", select(2, task:join(30)))
   end)
 
   it("cannot join itself", function()
     local task = net.spawn(function() return net.current():join() end)
 
-    local ok, err = task:join(1)
+    local ok, err = task:join(30)
 
     assert.is_nil(ok)
     assert.matches("cannot join itself", err)
@@ -109,7 +109,7 @@ describe("a task", function()
     local early, err = task:join(0.001)
     local now, nowerr = task:join(0)
     gate:set()
-    local late = task:join(1)
+    local late = task:join(30)
 
     assert.is_nil(early)
     assert.equal("TIMEOUT", err.code)
@@ -129,9 +129,9 @@ describe("a task", function()
     gate:set()
     failgate:set()
     doomed:cancel()
-    task:join(1)
-    failing:join(1)
-    doomed:join(1)
+    task:join(30)
+    failing:join(30)
+    doomed:join(30)
 
     assert.equal("waiting", waiting)
     assert.equal("running", running)
@@ -141,12 +141,32 @@ describe("a task", function()
     assert.matches("^net%.task %(canceled, ", tostring(doomed))
   end)
 
+  it("knows where it was spawned through pcall, and by the library after a tail call", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local _, task = pcall(net.spawn, function() end)
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local function serve() return server:serve(function(client) client:recv(1) end) end
+    local serving = net.spawn(serve)
+    local client <close> = assert(net.connect(server:getsockname()))
+    net.sleep(0)
+
+    local places = {}
+    for _, each in ipairs(require("net.core.task").tasks()) do places[#places + 1] = each:place() end
+    serving:cancel()
+    serving:join(30)
+    client:close()
+
+    assert.matches("task_spec.lua:" .. line .. "$", task:place())
+    assert.matches("lualib/net/stream.lua:%d+", table.concat(places, " "))
+    assert.is_nil(table.concat(places, " "):find("[C]", 1, true))
+  end)
+
   it("knows where it was spawned and where it failed", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local task = net.spawn(function() local function inner() error "boom" end inner() end)
 
     local fresh = task:traceback()
-    task:join(1)
+    task:join(30)
 
     assert.is_nil(fresh)
     assert.matches("task_spec.lua:" .. line .. "$", task:place())
@@ -159,7 +179,7 @@ describe("a task", function()
       return net.current() == task, coroutine.wrap(net.current)() == task
     end)
 
-    assert.same({ true, true }, { task:join(1) })
+    assert.same({ true, true }, { task:join(30) })
   end)
 
   it("takes nothing but a function", function()
@@ -184,7 +204,7 @@ describe("a task", function()
       for _ = 1, 200 do
         local tasks = {}
         for i = 1, 500 do tasks[i] = net.spawn(batch) end
-        for i = 1, 500 do tasks[i]:join(1) end
+        for i = 1, 500 do tasks[i]:join(30) end
       end
       collectgarbage()
       collectgarbage()
@@ -205,7 +225,7 @@ describe("cancel", function()
     local task = net.spawn(function() ran = true end)
 
     task:cancel()
-    local ok, err = task:join(1)
+    local ok, err = task:join(30)
 
     assert.is_nil(ok)
     assert.equal("CANCELED", err.code)
@@ -218,7 +238,7 @@ describe("cancel", function()
     net.sleep(0)
 
     task:cancel()
-    local ok, err = task:join(1)
+    local ok, err = task:join(30)
 
     assert.is_nil(ok)
     assert.equal("CANCELED", err.code)
@@ -263,7 +283,7 @@ describe("cancel", function()
       net.sleep(0)
 
       task:cancel()
-      local _, err = task:join(1)
+      local _, err = task:join(30)
 
       assert.equal("CANCELED", err.code)
     end)
@@ -282,7 +302,7 @@ describe("cancel", function()
 
     task:cancel()
 
-    assert.equal("went on", task:join(1))
+    assert.equal("went on", task:join(30))
     assert.same({ "CANCELED", "CANCELED", "CANCELED" }, seen)
   end)
 
@@ -294,7 +314,7 @@ describe("cancel", function()
       net.sleep(0)
     end)
 
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
     assert.is_true(reached)
@@ -302,16 +322,16 @@ describe("cancel", function()
 
   it("does nothing to a task that is done, and twice is as good as once", function()
     local done = net.spawn(function() return 1 end)
-    done:join(1)
+    done:join(30)
     local task = net.spawn(net.sleep, 60)
 
     assert.is_true(done:cancel())
     assert.is_true(task:cancel())
     assert.is_true(task:cancel())
-    task:join(1)
+    task:join(30)
 
     assert.equal("done", done:status())
-    assert.equal(1, done:join(1))
+    assert.equal(1, done:join(30))
     assert.equal("canceled", task:status())
   end)
 
@@ -329,7 +349,7 @@ describe("cancel", function()
     net.sleep(0)
 
     task:cancel()
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
     assert.same({ "third", "second", "first" }, log)
@@ -348,7 +368,7 @@ describe("cancel", function()
     net.sleep(0)
 
     task:cancel()
-    task:join(1)
+    task:join(30)
     log[#log + 1] = "joined"
 
     assert.same({ "child", "joined" }, log)
@@ -366,7 +386,7 @@ describe("cancel", function()
     net.sleep(0.001)
 
     task:cancel()
-    local _, err = task:join(1)
+    local _, err = task:join(30)
 
     assert.equal("CANCELED", err.code)
     sink:close()
@@ -381,7 +401,7 @@ describe("cancel", function()
 
     task:cancel()
 
-    assert.equal("saved", task:join(1))
+    assert.equal("saved", task:join(30))
     assert.equal("done", task:status())
   end)
 
@@ -407,13 +427,32 @@ describe("cancel", function()
       net.sleep(0)
     end
 
-    local _, err = kept:join(1)
+    local _, err = kept:join(30)
 
     assert.equal("CANCELED", err.code)
   end)
 end)
 
 describe("a failure that nobody joined", function()
+  it("may still be joined by a task that is ready, however long the one before it took", function()
+    local out, err, status = netlua.run [[
+      local a, b = net.pair()
+      net.spawn(a.read, a)
+      local failing = net.spawn(function()
+        local began = net.now()
+        while net.now() < began + 0.05 do end
+        error("late", 0)
+      end)
+      net.sleep(0)
+      print(failing:join())
+      b:close()
+    ]]
+
+    assert.equal("", err)
+    assert.equal("nil\tlate\n", out)
+    assert.equal(0, status)
+  end)
+
   it("ends the program with its traceback and the place of the spawn", function()
     local out, err, status = netlua.run [[
       local function inner() error "boom" end
@@ -464,7 +503,7 @@ describe("a failure that nobody joined", function()
 
   it("is taken by a join that was waiting", function()
     local out, err, status = netlua.run [[
-      print(net.spawn(function() net.sleep(0) error("boom", 0) end):join(1))
+      print(net.spawn(function() net.sleep(0) error("boom", 0) end):join(30))
     ]]
 
     assert.equal("nil\tboom\n", out)
@@ -508,7 +547,7 @@ describe("tasks that all wait for each other", function()
       local other = net.spawn(function() return select(2, pcall(main.join, main)).code end)
       local ok, err = pcall(other.join, other)
       print(ok, err.code, err.op)
-      print(other:join(1))
+      print(other:join(30))
     ]]
 
     assert.equal("", err)
@@ -554,7 +593,26 @@ describe("a task that never has to wait", function()
       calls = calls + 1
     end
 
-    reader:join(5)
+    reader:join(30)
     assert.is_true(calls < 1000, calls)
+  end)
+
+  -- The others had to wait for 1,024 turns, whatever one took.
+  it("lets them do so sooner if its turns are long", function()
+    local slept, turns = false, 0
+    local sleeper = net.spawn(function()
+      net.sleep(0.001)
+      slept = true
+    end)
+
+    while not slept do
+      local began = net.now()
+      while net.now() < began + 0.002 do end
+      net.sleep(0)
+      turns = turns + 1
+    end
+
+    sleeper:join(30)
+    assert.is_true(turns < 500, turns)
   end)
 end)

@@ -67,6 +67,15 @@ describe("hostname", function()
     assert.truthy(out:find "\n28\n$")
   end)
 
+  -- Told of this host instead.
+  it("ends with 2 for a list of names that is empty", function()
+    local out, err, status = tools.run("hostname", "-f", "/dev/null")
+
+    assert.equal("", out)
+    assert.matches("missing NAME", err)
+    assert.equal(2, status)
+  end)
+
   it("ends with 2 for a wrong option", function()
     local _, _, status = netlua.shell "%s hostname --nosuch"
 

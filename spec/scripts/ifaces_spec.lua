@@ -104,7 +104,16 @@ describe("ifaces", function()
 
     assert.equal(1, status)
     assert.matches("^lo  UP", out)
-    assert.matches("^netlua ifaces: nosuch0: ", err)
+    assert.matches("^netlua ifaces: nosuch0: no interface ", err)
+  end)
+
+  -- The library takes an address for its interface: as the tool did not, it found none and had no error.
+  it("shows the interface of an address", function()
+    for _, address in ipairs(assert(net.local_addresses { interface = "lo" })) do
+      local records, status = tools.records("ifaces", address)
+
+      assert.same({ 0, 1, "lo" }, { status, #records, records[1].name })
+    end
   end)
 
   it("escapes what a name could do to a terminal, and leaves it whole in records", function()
@@ -141,7 +150,7 @@ local function watching(words, change, setup)
     end)
     assert(begun:wait(5))
     sh %q
-    assert(net.timeout(10, task.join, task))
+    assert(net.timeout(30, task.join, task))
     answer { status, table.concat(out) }]]):format(cjson.encode(words), change))
 end
 
@@ -179,6 +188,17 @@ describe("ifaces --watch", function()
       assert.same({ "v0", "v0", event, "192.168.1.5", 24, 1500 },
         { rec.target, rec.name, rec.event, rec.address.address, rec.address.prefix, rec.mtu })
     end
+  end)
+
+  -- It waited in silence: no event has an address for its name.
+  it("takes an address for the interface that has it when it begins", function()
+    if not network.possible() then return pending "no veth here" end
+
+    local status, out = table.unpack(watching({ "192.168.1.5", "--watch", "-c", "1", "--deadline", "20" },
+      "ip link set v1 mtu 1400; ip addr del 192.168.1.5/24 dev v0", "ip addr add 192.168.1.5/24 dev v0"))
+
+    assert.equal(0, status)
+    assert.matches("^%S+  v0  address_removed  192%.168%.1%.5/24\n$", out)
   end)
 
   it("ends well at its deadline, with 28 where -w or -c wanted more, with 130 after ^C", function()

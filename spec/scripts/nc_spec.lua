@@ -126,7 +126,7 @@ describe("nc to a host", function()
     local server <close> = peer.once(function(s) heard = s:read "a" end)
 
     local out, _, status = tools.run("nc", "-z", server.host, tostring(server.port))
-    server.task:join(5)
+    server.task:join(30)
 
     assert.equal(0, status)
     assert.equal(server.address .. "  open\n", out)
@@ -139,7 +139,7 @@ describe("nc to a host", function()
 
     local _, hints, wrong = tools.run("nc", "-z", "-I", "nosuch0", server.host, port)
     local _, _, status = tools.run("nc", "-z", "-I", "1", server.host, port)
-    server.task:join(5)
+    server.task:join(30)
 
     assert.equal(1, wrong)
     assert.truthy(hints:find("ENODEV", 1, true))
@@ -156,7 +156,7 @@ describe("nc to a host", function()
     end)
 
     local records, status = tools.records("nc", "-U", path)
-    task:join(5)
+    task:join(30)
 
     assert.equal(0, status)
     assert.equal("hello", tools.bytes(records[1].data_b64))
@@ -246,8 +246,8 @@ describe("nc -l", function()
       out.status = net.tool.call("nc", { "-l", "-j", ... }, function(line)
         table.insert(out.records, require "cjson".decode(line))
       end, function(line)
-        local port = line:match "^listening on .*:(%d+)\n"
-        if port then ready:send(tonumber(port)) end
+        local where = line:match "^listening on (.*)\n"
+        if where then ready:send(tonumber(where:match ":(%d+)$") or where) end
       end)
       return true
     end, ...)
@@ -262,7 +262,7 @@ describe("nc -l", function()
     s:write "abc"
     s:shutdown "w"
     assert.equal("hello", s:read(5))
-    assert(listener.task:join(5))
+    assert(listener.task:join(30))
 
     assert.equal(0, listener.status)
     assert.same({ 5, 3, "eof" }, { listener.records[1].sent_bytes, listener.records[1].received_bytes,
@@ -277,11 +277,23 @@ describe("nc -l", function()
       s:write(("x"):rep(i))
       s:finish(5)
     end
-    assert(listener.task:join(5))
+    assert(listener.task:join(30))
 
     assert.equal(28, listener.status)
     assert.same({ 1, 2, 3 }, { listener.records[1].received_bytes, listener.records[2].received_bytes,
       listener.records[3].received_bytes })
+  end)
+
+  it("tells what went over a connection until ^C", function()
+    local listener = listening("127.0.0.1:0", "--send", "hello")
+    local s <close> = assert(net.connect("127.0.0.1", listener.port))
+
+    assert.equal("hello", s:read(5))
+    listener.task:cancel()
+    listener.task:join(30)
+
+    assert.same({ 5, 0, "canceled" }, { listener.records[1].sent_bytes, listener.records[1].received_bytes,
+      listener.records[1]["end"] })
   end)
 
   it("talks to the first that sends, over UDP", function()
@@ -290,10 +302,24 @@ describe("nc -l", function()
 
     s:sendto("first", "127.0.0.1", listener.port)
     assert.equal("hello", (s:recv(100, 5)))
-    assert(listener.task:join(5))
+    assert(listener.task:join(30))
 
     assert.equal(0, listener.status)
     assert.equal(5, listener.records[1].received_bytes)
+    assert.equal("first", tools.bytes(listener.records[1].data_b64))
+  end)
+
+  -- Was a traceback: a unix socket that was not bound has no address to answer to.
+  it("hears a sender without a name, over a unix socket", function()
+    local path = os.tmpname()
+    os.remove(path)
+    local listener = listening("-u", "-U", path, "-w", "0.3")
+    local s <close> = assert(net.connect("unix:" .. path, { type = "dgram" }))
+
+    s:send "first"
+    assert(listener.task:join(30))
+
+    assert.equal(0, listener.status)
     assert.equal("first", tools.bytes(listener.records[1].data_b64))
   end)
 
@@ -303,7 +329,7 @@ describe("nc -l", function()
     local s <close> = assert(net.udp())
 
     assert(s:sendto("first", "127.0.0.1", listener.port))
-    assert(listener.task:join(5))
+    assert(listener.task:join(30))
 
     assert.equal(5, listener.records[1].received_bytes)
   end)
@@ -327,7 +353,7 @@ describe("nc -l", function()
       s:sendto("x", "127.0.0.1", listener.port)
       net.sleep(0.1)
     end
-    assert(listener.task:join(5))
+    assert(listener.task:join(30))
 
     assert.equal(28, listener.status)
     assert.equal(3, #listener.records)
@@ -357,6 +383,16 @@ describe("nc on a command line", function()
     local out = both("-w 5", "printf 'from stdin\\n' | %s nc -N 127.0.0.1 $port -; echo \"[$?]\"")
 
     assert.truthy(out:find("from stdin\n", 1, true))
+    assert.equal(2, select(2, out:gsub("%[0%]\n", "")))
+  end)
+
+  -- Ended with 0 as soon as the peer had said its end, wherever standard input was.
+  it("sends all of standard input to a peer that has nothing to say", function()
+    local out = both("- -N -w 10 </dev/null | cksum",
+      "head -c 30000000 /dev/zero | %s nc -N 127.0.0.1 $port - -w 10; echo \"[$?]\"")
+    local expected = netlua.shell "head -c 30000000 /dev/zero | cksum"
+
+    assert.truthy(out:find(expected, 1, true), out)
     assert.equal(2, select(2, out:gsub("%[0%]\n", "")))
   end)
 

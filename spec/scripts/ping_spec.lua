@@ -177,7 +177,7 @@ describe("netlua ping", function()
       { raw = true, with = "setpriv --inh-caps=-net_raw --bounding-set=-net_raw" })
 
     assert.equal("", out)
-    assert.matches("ICMP_DENIED.*sysctl.*setcap.*tcp", err)
+    assert.matches("ICMP_DENIED.*sysctl.*setcap.*%-%-tcp", err)
     assert.equal(1, status)
   end)
 end)

@@ -26,6 +26,20 @@ local function byport(records)
 end
 
 describe("portcheck", function()
+  it("counts what it has asked until ^C", function()
+    local listener <close> = assert(net.listen("127.0.0.1", 0))
+    local target, lines = ("127.0.0.1:%d"):format(select(2, listener:getsockname())), {}
+    local words = { target, "--banner", "-w", "20", "--json", "--summary" }
+    local task = net.spawn(net.tool.call, "portcheck", words, function(line) lines[#lines + 1] = line end)
+    local silent <close> = assert(listener:accept(5)) -- luacheck: ignore silent
+
+    task:cancel()
+    task:join(30)
+
+    local last = require "cjson".decode(lines[#lines])
+    assert.same({ 0, 1 }, { last.summary.asked, last.summary.total })
+  end)
+
   it("answers yes with 0, with a row and a record of the port", function()
     local open, _, server = ports()
     local held <close> = server -- luacheck: ignore held
@@ -221,6 +235,8 @@ describe("portcheck refuses", function()
     [{ "127.0.0.1:1", "-w", "0" }] = "-w 0", [{ "127.0.0.1:1", "--rate", "0" }] = 'bad number "0"',
     [{ "127.0.0.1:1", "-P", "0" }] = 'bad number "0"', [{ "http://u:secret@a b/" }] = "bad target",
     [{ "127.0.0.1\27[31m:x" }] = 'bad ports "x"', [{ "\27[31m:1:2" }] = "\\x1b[31m",
+    [{ "127.0.0.1", "22" }] = '"22" is no host: use HOST:22, or -p 22',
+    [{ "127.0.0.1", "22,8000-8100" }] = '"22,8000-8100" is no host',
   }
   for words, message in pairs(cases) do
     it(("%q"):format(table.concat(words, " ")), function()
@@ -305,6 +321,8 @@ describe("portcheck of UDP", function()
 end)
 
 describe("portcheck in a network", function()
+  local it = silence.needing(it, pending)
+
   it("says that nothing answered, and how long it waited", function()
     local out, err, status = alone "%s portcheck 10.9.0.2:22 10.10.0.1:80 -w 300ms"
 

@@ -171,6 +171,18 @@ describe("tls", function()
     assert.matches("^netlua tls: %S+: speaks TLSv1 and TLSv1%.1, which RFC 8996 forbids: .*\n$", err)
   end)
 
+  it("counts a version as spoken where only a certificate of the client is missing", function()
+    local server <close> = serve { cert = a.chain, key = a.key, max = "TLSv1.2", client_ca = a.capem }
+
+    local records, status = tools.records("tls", server.address, "--protocols")
+    local _, err = tools.run("tls", trusting(server))
+
+    assert.equal(0, status)
+    assert.same({ "TLSv1.2", "spoken", "it wants a certificate of the client" },
+      { records[2].protocol, records[2].state, records[2].reason })
+    assert.matches("The server wants a certificate of this client", err, 1, true)
+  end)
+
   it("ends with 35 where no version is spoken, and 28 where nobody answers", function()
     local web <close> = peer.each(function(s) s:recv(100) s:write "HTTP/1.1 400 Bad\r\n\r\n" s:finish(1) end)
     local silent <close> = peer.each(function(s) s:read "a" end)

@@ -54,14 +54,25 @@ function compile.tool(source, libraries)
   return name
 end
 
----A program from one C file and every object of netlua but main.o; nil where the objects are not there.
-function compile.program(source, options)
+-- A program from one C file and every object of netlua but one; nil where the objects are not there.
+local function link(source, options, without)
   local dir = objects()
   if not dir then return nil end
   local name = os.tmpname()
-  run(("cc %s %s %s -o %s %s $(ls %s/*.o %s/runtime/*.o %s/bindings/*.o | grep -v /main.o) %s"):format(
-    flags { "ALL_CFLAGS" }, flags { "ALL_LDFLAGS" }, options, name, source, dir, dir, dir, flags { "LIBS" }))
+  run(("cc %s %s %s -o %s %s $(ls %s/*.o %s/runtime/*.o %s/bindings/*.o | grep -v /%s) %s"):format(
+    flags { "ALL_CFLAGS" }, flags { "ALL_LDFLAGS" }, options, name, source, dir, dir, dir, without,
+    flags { "LIBS" }))
   return name
+end
+
+---A program from one C file and every object of netlua but main.o; nil where the objects are not there.
+function compile.program(source, options)
+  return link(source, options, "main.o")
+end
+
+---netlua with one of its C files compiled with more options; nil where the objects are not there.
+function compile.variant(source, options)
+  return link(source, options, source:match "[^/]+$":gsub("%.c$", ".o"))
 end
 
 return compile

@@ -22,7 +22,7 @@ describe("the impairment proxy", function()
       s:shutdown "w"
     end)
 
-    assert.is_true(TEXT == net.timeout(10, s.read, s, "a"))
+    assert.is_true(TEXT == net.timeout(30, s.read, s, "a"))
   end)
 
   it("serves several connections", function()
@@ -32,7 +32,7 @@ describe("the impairment proxy", function()
     local answers = net.map({ "a", "b", "c", "d" }, function(word)
       local s <close> = dial(proxy)
       s:write(word, "\n")
-      return net.timeout(5, s.read, s)
+      return net.timeout(30, s.read, s)
     end)
 
     assert.equal("a b c d", table.concat(answers, " "))
@@ -46,7 +46,7 @@ describe("the impairment proxy", function()
       local began = net.now()
       s:write "x\n"
 
-      assert.equal("x", net.timeout(5, s.read, s))
+      assert.equal("x", net.timeout(30, s.read, s))
 
       assert.is_true(net.now() - began >= 0.05)
     end)
@@ -59,7 +59,7 @@ describe("the impairment proxy", function()
       s:write(TEXT:sub(1, 2000))
       s:shutdown "w"
 
-      assert.equal(TEXT:sub(1, 2000), net.timeout(5, s.read, s, "a"))
+      assert.equal(TEXT:sub(1, 2000), net.timeout(30, s.read, s, "a"))
 
       assert.is_true(net.now() - began >= 0.09, net.now() - began)
     end)
@@ -71,7 +71,7 @@ describe("the impairment proxy", function()
       s:write(TEXT:sub(1, 500))
       s:shutdown "w"
 
-      assert.equal(TEXT:sub(1, 500), net.timeout(5, s.read, s, "a"))
+      assert.equal(TEXT:sub(1, 500), net.timeout(30, s.read, s, "a"))
     end)
   end
 
@@ -121,7 +121,7 @@ describe("the impairment proxy", function()
 
     s:write "still heard\n"
 
-    assert.equal("still heard", net.timeout(5, seen.receive, seen))
+    assert.equal("still heard", net.timeout(30, seen.receive, seen))
   end)
 
   it("resets after so many bytes, once the other end sends more", function()
@@ -133,11 +133,11 @@ describe("the impairment proxy", function()
     local proxy <close> = impair.proxy(server.host, server.port, { down = { reset_after = 9 } })
     local s <close> = dial(proxy)
     s:write "request\n"
-    assert.equal("first", net.timeout(5, s.read, s))
-    assert.equal("sec", net.timeout(5, s.peek, s, 3))
+    assert.equal("first", net.timeout(30, s.read, s))
+    assert.equal("sec", net.timeout(30, s.peek, s, 3))
     s:write "more"
 
-    local got, err = net.timeout(5, s.read, s)
+    local got, err = net.timeout(30, s.read, s)
 
     assert.is_nil(got)
     assert.equal("ECONNRESET", err and err.code)
@@ -149,7 +149,7 @@ describe("the impairment proxy", function()
     local proxy = impair.proxy(server.host, server.port)
     local s <close> = dial(proxy)
     s:write "x\n"
-    assert.equal("x", net.timeout(5, s.read, s))
+    assert.equal("x", net.timeout(30, s.read, s))
 
     proxy.close()
 
@@ -185,7 +185,7 @@ describe("a stream through a bad network", function()
     end)
     local proxy <close> = impair.proxy(server.host, server.port, { down = options })
     local s <close> = dial(proxy)
-    return net.timeout(5, s.read, s, ...)
+    return net.timeout(30, s.read, s, ...)
   end
 
   for claim, options in pairs {

@@ -2,6 +2,8 @@
 
 local netlua = {}
 
+local PATIENCE = 30 -- seconds; with sanitizers, beside other work, some commands take several
+
 -- The interpreter of this run: the sanitizer build tests the sanitizer build.
 netlua.program = os.getenv "NETLUA" or "./netlua"
 
@@ -13,7 +15,7 @@ end
 ---128 + n for a signal.
 function netlua.shell(command, seconds)
   local out, err = os.tmpname(), os.tmpname()
-  local full = ("timeout -k 1 %g sh -c %s >%s 2>%s </dev/null"):format(seconds or 10,
+  local full = ("timeout -k 1 %g sh -c %s >%s 2>%s </dev/null"):format(seconds or PATIENCE,
     quote((command:gsub("%%s", (netlua.program:gsub("%%", "%%%%"))))), out, err)
   local _, how, code = os.execute(full)
   local function take(name)

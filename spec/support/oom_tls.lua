@@ -38,7 +38,7 @@ local function pair(client, server, talk)
   if ok then ok, err = a:read(5) end
   local info = ok and a:tls()
   a:close()
-  local done, why = task:join(5)
+  local done, why = task:join(30)
   return assert(ok, err), info, assert(done, why)
 end
 
@@ -106,7 +106,7 @@ local function nested()
   if ok then ok, err = a:write "line\n" end
   if ok then ok, err = a:read "L" end
   a:close()
-  local done, why = task:join(5)
+  local done, why = task:join(30)
   assert(ok, err)
   assert(done, why)
 end

@@ -2,7 +2,8 @@
 
 local lfs = require "lfs"
 
-local LIMIT = os.getenv "GC" == "stress" and 300 or 60 -- seconds for one test; then the run ends, naming it
+local LIMIT = os.getenv "GC" == "stress" and 300 or 120 -- seconds for one test; then the run ends, naming it
+local SLOWEST = 10 -- so many files are named with their time
 
 local function descriptors()
   local open = {}
@@ -32,11 +33,12 @@ local function globals()
   return names
 end
 
--- Peers see the end of their connection one turn after the test closed it.
+-- Peers see the end of their connection one turn after the test closed it, and what nobody holds goes with a
+-- collection, which takes long beside all the specs: only where it is needed.
 local function settle(before)
   for _ = 1, 200 do
-    collectgarbage()
     if countopen() <= before.open and tasks() <= before.tasks then return end
+    collectgarbage()
     net.sleep(0.005)
   end
 end
@@ -61,6 +63,7 @@ return function()
   local handler = require "busted.outputHandlers.base"()
   local counts = { passed = 0, failed = 0, skipped = 0 }
   local skipped, before, running, began = {}, nil, nil, nil
+  local spent, current = {}, nil -- spent: seconds by file, in order
 
   local function fail(name, text)
     counts.failed = counts.failed + 1
@@ -87,9 +90,19 @@ return function()
     end
   end)
 
+  busted.subscribe({ "file", "start" }, function(element)
+    current = { name = element.name, began = net.now() }
+    spent[#spent + 1] = current
+    return nil, true
+  end)
+
+  busted.subscribe({ "file", "end" }, function()
+    current.seconds = net.now() - current.began
+    return nil, true
+  end)
+
   busted.subscribe({ "test", "start" }, function(element)
     running, began = handler.getFullName(element), net.now()
-    collectgarbage()
     before = { open = countopen(), tasks = tasks(), globals = globals() }
     if os.getenv "VERBOSE" then io.write(running, "\n") io.flush() end
     return nil, true
@@ -118,6 +131,14 @@ return function()
 
   busted.subscribe({ "exit" }, function()
     for _, name in ipairs(skipped) do io.write("skipped: ", name, "\n") end
+    if #spent > SLOWEST then
+      table.sort(spent, function(a, b) return a.seconds > b.seconds end)
+      local slowest = {}
+      for i = 1, SLOWEST do
+        slowest[i] = ("%s %.0f s"):format(spent[i].name:match "[^/]+$", spent[i].seconds)
+      end
+      io.write("longest: ", table.concat(slowest, ", "), "\n")
+    end
     if counts.passed + counts.failed == 0 then fail("the run", "no test was found") end
     io.write(("%d passed, %d failed, %d skipped\n"):format(counts.passed, counts.failed, counts.skipped))
     io.flush()

@@ -41,7 +41,7 @@ function secure.shake(a, b, client, server)
   end)
   local ok, err = a:starttls(secure.client(client), 5)
   if not ok then a:close() end
-  local served, why = task:join(5)
+  local served, why = task:join(30)
   if ok and served then return true end
   return nil, err, why
 end
@@ -68,7 +68,7 @@ function secure.serve(options, f)
   local function close()
     listener:close()
     task:cancel()
-    task:join(5)
+    task:join(30)
   end
   return setmetatable({ host = host, port = port, task = task, listener = listener, close = close },
     { __close = close })

@@ -4,8 +4,9 @@
 
 local server = {}
 
-local LONGEST = 60 -- seconds that a program may run, whatever happens
-local START = 10   -- seconds to get ready
+local LONGEST = 600 -- seconds that a program may run, whatever happens
+local START = 30    -- seconds to get ready
+local TEST = 60     -- seconds for a test
 
 local function capture(command)
   local pipe <close> = assert(io.popen(command))
@@ -18,12 +19,12 @@ function server.find(name)
   return path ~= "" and path or nil
 end
 
----Of a spec's `it` and `pending`, an `it` whose tests need something and have twenty seconds. Where it is
+---Of a spec's `it` and `pending`, an `it` whose tests need something and have TEST seconds. Where it is
 ---missing they are pending, and `what` is told.
 function server.needing(present, what, it, pending)
   return function(claim, f)
     if not present then return pending(("%s (needs %s)"):format(claim, what)) end
-    it(claim, function() net.timeout(20, f) end)
+    it(claim, function() net.timeout(TEST, f) end)
   end
 end
 

@@ -2,6 +2,7 @@
 -- and fd09::2, which do not even refuse.
 
 local island = require "island"
+local server = require "server"
 
 local silence = {}
 
@@ -13,10 +14,13 @@ for last = 2, 9 do run("ip neigh add 10.9.0." .. last .. " lladdr 02:00:00:00:00
 run "ip neigh add fd09::2 lladdr 02:00:00:00:00:02 dev v0 nud permanent"
 ]]
 
----Runs a script there; the test is skipped where there can be no such network. `files` as
----for island.run. Returns stdout, stderr, exit status.
+---Of a spec's `it` and `pending`, an `it` whose tests run scripts there.
+function silence.needing(it, pending)
+  return server.needing(island.possible(), "network namespaces", it, pending)
+end
+
+---Runs a script there. `files` as for island.run. Returns stdout, stderr, exit status.
 function silence.run(script, files, seconds)
-  if not island.possible() then pending "no network namespaces here" end
   return island.run(SETUP .. script, files, seconds)
 end
 

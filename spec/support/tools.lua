@@ -54,7 +54,8 @@ return {
   run = function(args, out)
     return out:each(args.targets, function(word)
       if word == "no" then return nil, select(2, net.gethostbyname "10.0.0.256") end
-      if word == "interrupt" then io.popen("kill -INT $PPID"):close() net.sleep(5) end
+      local signal = ({ interrupt = "INT", terminate = "TERM" })[word]
+      if signal then io.popen("kill -" .. signal .. " $PPID"):close() net.sleep(5) end
       if word == "raise" then error "oops" end
       if word == "wait" then local _, err = net.sleep(5) return nil, err end
       return { word = word, length = #word }
@@ -64,7 +65,7 @@ return {
 ]]
 
 ---Runs the program with a tool that says words and how long they are; it fails for "no", raises for "raise",
----waits for "wait" and gets a ^C for "interrupt".
+---waits for "wait", gets a ^C for "interrupt" and SIGTERM for "terminate".
 function tools.echo(words)
   return tools.with(ECHO, words)
 end
