@@ -232,7 +232,7 @@ describe("a trace over silent hops", function()
 end)
 
 describe("a trace to where there is no way", function()
-  -- A router says so five times and then once a second: each has a path of its own.
+  -- A router says so five times and then once a second: each has a path of its own, and four probes at most.
   local cases = {
     { "unreachable", "10.51.0.1", "10.1.0.2", "10.2.0.2", "EHOSTUNREACH" },
     { "prohibit", "10.51.0.1", "10.1.0.2", "10.2.0.2", "PROHIBITED" },
@@ -244,7 +244,7 @@ describe("a trace to where there is no way", function()
       local kind, host, first, second, code = table.unpack(case)
       it(("ends at the router that says %s, for %s by %s"):format(code, host, mode), function()
         local out = run(([[
-          local report = show("%s", { mode = "%s", timeout = 0.5 })
+          local report = show("%s", { mode = "%s", probes = 2, max_hops = 3, timeout = 5 })
           print(report.reached, report.error.code, report.error.address)]]):format(host, mode),
           { setup = ("ip -n two route add %s %s"):format(kind, host) })
 

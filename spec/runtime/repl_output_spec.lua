@@ -156,7 +156,7 @@ describe("output while a line is edited", function()
     assert(net.sleep(0.3))
 
     assert.equal(before, #term.bytes)
-    term:type "\1\11n > 20\r"
+    term:type "\1\11while n <= 20 do net.sleep(0.01) end return n > 20\r"
     term:prompt()
     assert.matches("\ntrue\n>$", term.screen:text())
   end)

@@ -346,7 +346,7 @@ describe("nc -l", function()
   end)
 
   it("times each datagram by itself with -k", function()
-    local listener = listening("-uk", "127.0.0.1:0", "-w", "0.3")
+    local listener = listening("-uk", "127.0.0.1:0", "-w", "1.5")
     local s <close> = assert(net.udp { family = "inet" })
 
     for _ = 1, 2 do

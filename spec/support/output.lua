@@ -64,9 +64,14 @@ return function()
   local counts = { passed = 0, failed = 0, skipped = 0 }
   local skipped, before, running, began = {}, nil, nil, nil
   local spent, current = {}, nil -- spent: seconds by file, in order
+  local again, isagain = {}, {} -- the files in which something failed, in order
 
   local function fail(name, text)
     counts.failed = counts.failed + 1
+    if current and not isagain[current.name] then
+      again[#again + 1] = current.name
+      isagain[current.name] = true
+    end
     text = tostring(text)
     if #text > 4000 then text = text:sub(1, 4000) .. "..." end
     io.write("FAILED ", name, "\n  ", (text:gsub("\n", "\n  ")), "\n")
@@ -140,6 +145,7 @@ return function()
       io.write("longest: ", table.concat(slowest, ", "), "\n")
     end
     if counts.passed + counts.failed == 0 then fail("the run", "no test was found") end
+    if #again > 0 then io.write("failed in: ", table.concat(again, " "), "\n") end
     io.write(("%d passed, %d failed, %d skipped\n"):format(counts.passed, counts.failed, counts.skipped))
     io.flush()
     os.exit(counts.failed == 0, true)
