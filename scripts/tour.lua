@@ -127,7 +127,7 @@ return line, err, net.now() - began
 
 function deadline.check(_, _, line, err, seconds)
   expect(line == nil and err and err.code == "TIMEOUT", "the read gave ", tostring(line), ", ", tostring(err))
-  expect(seconds >= 0.25 and seconds < 1, ("it fired after %.3f s"):format(seconds))
+  expect(seconds >= 0.25 and seconds < 5, ("it fired after %.3f s"):format(seconds))
   return ("asked for 0.25 s, it fired after %.4f s: %s"):format(seconds, tostring(err))
 end
 

@@ -79,7 +79,7 @@ describe("the output of a tool", function()
   end)
 
   it("takes no longer for many blanks than for other bytes", function()
-    local began, many = net.now(), (" "):rep(60000) .. "x"
+    local began, many = os.clock(), (" "):rep(60000) .. "x"
     local function run(_, out)
       out:record { word = many, length = 1 }
       out:record { word = "", length = 2 }
@@ -88,7 +88,7 @@ describe("the output of a tool", function()
     local _, rows = net.tool.call({ columns = { "word", "length" }, run = run }, {})
 
     assert.equal(many .. "  1\n" .. (" "):rep(60003) .. "2\n", rows)
-    assert.is_true(net.now() - began < 1)
+    assert.is_true(os.clock() - began < 2)
   end)
 
   it("colors on request, and where it may", function()

@@ -205,7 +205,7 @@ describe("a banner", function()
     assert.equal("open", r.state)
     assert.equal("connect", r.reason)
     assert.is_nil(r.banner)
-    assert.is_true(net.now() - began < 2)
+    assert.is_true(net.now() - began < 20)
   end)
 
   it("may be missing because the server closed or reset the connection", function()
@@ -230,7 +230,7 @@ describe("leaving a scan", function()
     end
 
     assert.is_nil(scan:next())
-    assert.is_true(net.now() - began < 5)
+    assert.is_true(net.now() - began < 25)
   end)
 
   it("by an error closes it too", function()
@@ -487,7 +487,7 @@ describe("a scan in a network where nobody answers", function()
       for r in net.port.scan({ "10.9.0.1", "10.9.0.2" }, "1-300", { timeout = 20 }) do
         if r.port == 300 or r.port == 128 then break end
       end
-      print(descriptors() - before, net.now() - began < 5)
+      print(descriptors() - before, net.now() - began < 18)
     ]]
 
     assert.equal("", err)

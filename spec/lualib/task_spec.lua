@@ -12,14 +12,14 @@ describe("net.timeout", function()
 
     assert.is_nil(ok)
     assert.equal("TIMEOUT", err.code)
-    assert.is_true(seconds >= 0.02 and seconds < 1)
+    assert.is_true(seconds >= 0.02 and seconds < 9)
   end)
 
   it("can be nested, the nearest wins", function()
     local seconds, _, err = elapsed(net.timeout, 60, net.timeout, 0.01, net.timeout, 60, net.sleep, 60)
 
     assert.equal("TIMEOUT", err.code)
-    assert.is_true(seconds < 1)
+    assert.is_true(seconds < 9)
   end)
 
   it("passes on arguments and results, nils too", function()
@@ -61,9 +61,9 @@ describe("net.map", function()
   end)
 
   it("runs them at the same time", function()
-    local seconds = elapsed(net.map, { 1, 2, 3, 4, 5, 6, 7, 8 }, function() net.sleep(0.25) end)
+    local seconds = elapsed(net.map, { 1, 2, 3, 4, 5, 6, 7, 8 }, function() net.sleep(1) end)
 
-    assert.is_true(seconds < 1.5)
+    assert.is_true(seconds < 7)
   end)
 
   for limit = 1, 3 do
@@ -127,7 +127,7 @@ describe("net.map", function()
     assert.is_nil(results)
     assert.equal("TIMEOUT", err.code)
     assert.equal("map", err.op)
-    assert.is_true(seconds < 1)
+    assert.is_true(seconds < 9)
   end)
 
   it("raises a timeout that a call raised", function()

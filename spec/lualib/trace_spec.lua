@@ -193,8 +193,8 @@ describe("a trace over silent hops", function()
     for _, mode in ipairs { "udp", "tcp", "icmp" } do
       local out = run(([[
         local began = net.now()
-        show("10.9.0.9", { mode = "%s", timeout = 0.6 })
-        print(net.now() - began < 1.15)
+        show("10.9.0.9", { mode = "%s", timeout = 2 })
+        print(net.now() - began < 3.8)
         show("10.9.0.77", { mode = "%s", timeout = 0.2, max_hops = 4, probes = 2 })]]):format(mode, mode),
         { setup = [[
           for n in one two; do ip netns exec $n iptables -A OUTPUT -p icmp --icmp-type 11 -j DROP; done
@@ -212,7 +212,7 @@ describe("a trace over silent hops", function()
     local out = run([[
       local began = net.now()
       local report = net.trace("10.53.0.1", { timeout = 0.2 })
-      print(#report.hops, report.reached, report.hops[30].replies[3].error.code, net.now() - began < 1.2)]],
+      print(#report.hops, report.reached, report.hops[30].replies[3].error.code, net.now() - began < 5)]],
       { setup = "ip -n one route add blackhole 10.53.0.0/16\n"
         .. "ip netns exec one iptables -A OUTPUT -p icmp --icmp-type 11 -j DROP" })
 

@@ -250,7 +250,7 @@ for place, inside in pairs(places) do
 
       assert.is_nil(data)
       assert.equal("TIMEOUT", err.code)
-      assert.is_true(seconds >= 0.01 and seconds < 1)
+      assert.is_true(seconds >= 0.01 and seconds < 9)
     end)
 
     it("obeys the object's timeout", function()
@@ -259,21 +259,21 @@ for place, inside in pairs(places) do
       local seconds, _, err = elapsed(inside, a.recv, a, 1)
 
       assert.equal("TIMEOUT", err.code)
-      assert.is_true(seconds < 1)
+      assert.is_true(seconds < 9)
     end)
 
     it("obeys the scope's deadline", function()
       local seconds, _, err = elapsed(net.timeout, 0.01, inside, a.recv, a, 1)
 
       assert.equal("TIMEOUT", err.code)
-      assert.is_true(seconds < 1)
+      assert.is_true(seconds < 9)
     end)
 
     it("sleeps", function()
       local seconds, ok = elapsed(inside, net.sleep, 0.01)
 
       assert.is_true(ok)
-      assert.is_true(seconds >= 0.01 and seconds < 1)
+      assert.is_true(seconds >= 0.01 and seconds < 9)
     end)
 
     it("wakes when the kernel has something", function()

