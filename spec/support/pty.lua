@@ -342,7 +342,7 @@ function terminal:prompt(text, seconds)
 end
 
 ---Enters a line, waits for the prompt, and gives what was written in between, rows that wrapped as one line.
----The time that an entry took is left out: it is told of one that took a second, if only as the machine stalls.
+---The time that an entry took is left out: it is told of one that took a second, if only for a stall.
 function terminal:run(line, seconds)
   local first = self.screen:above() + self.screen:cursor()
   local echo = "> " .. line
