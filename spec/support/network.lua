@@ -17,15 +17,17 @@ end
 local function answer(value) print(cjson.encode(value)) end
 ]]
 
----Shell commands that make two ends of a cable, v0 and v1, both switched on and without addresses.
+---Shell commands that make two ends of a cable, v0 and v1, both switched on and without addresses. The kernel
+---takes its own time to find their carrier, and tells whoever watches them: that is over by then.
 network.CABLE = [[ip link add v0 type veth peer name v1
 ip link set v0 addrgenmode none; ip link set v1 addrgenmode none
 ip link set v0 up; ip link set v1 up
+for i in $(seq 500); do [ "$(ip -o link | grep -c 'v[01]@.*state UP')" = 2 ] && break; sleep 0.01; done
 ]]
 
----Shell commands that wait until the kernel tells that v0 has lost its carrier, which takes its own time.
+---Shell commands that wait until the kernel tells that both have lost their carrier.
 network.LOST = [[
-for i in $(seq 500); do ip -o link show v0 | grep -q 'state UP' || break; sleep 0.01; done
+for i in $(seq 500); do ip -o link | grep -q 'v[01]@.*state UP' || break; sleep 0.01; done
 ]]
 
 local usable
