@@ -55,9 +55,10 @@ end
 
 -- ---- the MTU
 
-local function addmtu(args, out, sum)
+-- Of the address that was traced: a name may have several.
+local function addmtu(args, out, sum, address)
   local began = net.now()
-  local report, err = net.path_mtu(args.HOST, {
+  local report, err = net.path_mtu(address, {
     family = args.net.family, source = args.source, interface = args.interface, timeout = args.timeout,
   })
   if not report then return out:fail(args.HOST, err, began) end
@@ -113,7 +114,7 @@ local function run(args, out)
   })
   local status = showhops(hops, args, out, report)
   if status or not args.mtu then return status or hops.reached and 0 or 1 end
-  status = addmtu(args, out, report)
+  status = addmtu(args, out, report, hops.address)
   return hops.reached and status or 1
 end
 
@@ -125,7 +126,8 @@ return {
   summary = "The routers on the way to a host.",
   common = { "net" },
   examples = { "trace localhost", "trace example.com --tcp 443 -n", "trace 192.0.2.1 --mtu --json" },
-  notes = "By UDP if nothing else is said; only --icmp needs a privilege. -w is 1 if absent, for each probe.",
+  notes = "By UDP if nothing else is said; only --icmp needs a privilege. -w is 1 if absent, for each probe; "
+    .. "given, it limits the lookup of the name too, to a second at least.",
   options = function(parser)
     parser:argument("HOST"):description "Name or address."
     parser:mutex(

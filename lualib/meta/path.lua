@@ -6,7 +6,8 @@
 ---@field count? integer|number probes, 1 or more; 1 if absent; math.huge for net.pings: until it is ended
 ---@field interval? number seconds from one probe to the next; 1 if absent; 0: the next as soon as the one
 --- before is decided
----@field timeout? number seconds after which a probe counts as lost; 1 if absent
+---@field timeout? number seconds after which a probe counts as lost; 1 if absent. The lookup of a
+--- name has as long too, but a second at least; if absent, what the system's resolver takes
 ---@field size? integer bytes of payload, 0 to 65507; 56 if absent; below 8 replies are harder to tell from
 --- forged ones; mode "icmp"
 ---@field ttl? integer hops that packets may take, 1 to 255; the system's choice if absent
@@ -62,7 +63,8 @@
 ---@field max_hops? integer 1 to 255; 30 if absent
 ---@field first_hop? integer hop to begin with, 1 to 255; 1 if absent
 ---@field probes? integer to each hop, 1 to 10; 3 if absent
----@field timeout? number seconds after which a probe counts as lost; 1 if absent
+---@field timeout? number seconds after which a probe counts as lost; 1 if absent. The lookup of a
+--- name has as long too, but a second at least; if absent, what the system's resolver takes
 ---@field size? integer bytes of payload, 0 to 65507; 32 if absent; not in mode "tcp"
 ---@field port? integer mode "udp": the first of those counted up, 33434 if absent; mode "tcp": 80 if absent
 ---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if
@@ -96,7 +98,8 @@
 ---The options of net.path_mtu. All are optional.
 ---@class net.path_mtu.options
 ---@field mode? "icmp"|"udp" what is sent; "icmp" if absent, or "udp" where the system allows no ICMP
----@field timeout? number seconds to wait for an answer; 1 if absent
+---@field timeout? number seconds to wait for an answer; 1 if absent. The lookup of a name has as long too,
+--- but a second at least; if absent, what the system's resolver takes
 ---@field tries? integer how often a size is tried before it counts as lost, 1 to 10; 2 if absent
 ---@field port? integer the first port, mode "udp", 1 to 65000; 33434 if absent
 ---@field family? "inet"|"inet6" addresses of that family only; that of `source`, or the first address, if

@@ -179,8 +179,8 @@ end
 ---@param options? net.path_mtu.options an unknown field raises
 ---@return net.path_mtu.report? report
 ---@return net.error? err ENETUNREACH, EHOSTUNREACH, PROHIBITED (there is no way), ICMP_DENIED (mode "icmp"
---- asked for), EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source), ENODEV (interface), EMFILE, or TIMEOUT of an
---- enclosing deadline
+--- asked for), EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source), ENODEV (interface), EMFILE, or TIMEOUT of the
+--- lookup or an enclosing deadline
 ---@see tracepath(8), RFC 1191, RFC 8201
 ---```lua
 ---local report = assert(net.path_mtu("127.0.0.1", { mode = "udp" }))

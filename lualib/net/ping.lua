@@ -327,8 +327,8 @@ end
 ---@param options? net.ping.options an unknown field raises
 ---@return net.pings? replies to be called for the next net.ping.reply; nil at the end, with an error if it
 --- was cut short: TIMEOUT of an enclosing deadline
----@return net.error? err ICMP_DENIED, EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source), ENODEV (interface),
---- EMFILE ...
+---@return net.error? err ICMP_DENIED, EAI_NONAME, EAI_AGAIN, TIMEOUT (of the lookup), EADDRNOTAVAIL (source),
+--- ENODEV (interface), EMFILE ...
 ---@see ping(8)
 ---```lua
 ---local replies = assert(net.pings("127.0.0.1", { count = 2, interval = 0.01, mode = "tcp", port = 1 }))
@@ -356,8 +356,9 @@ end
 ---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.ping.options an unknown field raises
 ---@return net.ping.report? report also where nothing came back: `alive` says so
----@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source),
---- ENODEV (interface), EMFILE; or TIMEOUT of an enclosing deadline, with the report so far as `partial`
+---@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, TIMEOUT (of the
+--- lookup), EADDRNOTAVAIL (source), ENODEV (interface), EMFILE; or TIMEOUT of an enclosing deadline, with the
+--- report so far as `partial`
 ---@see ping(8), icmp(7), RFC 792, RFC 4443
 ---```lua
 ---local report = assert(net.ping("127.0.0.1", { mode = "tcp", port = 1 }))

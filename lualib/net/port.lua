@@ -14,7 +14,7 @@ local port = {}
 ---@field limit? integer questions that are open at a time, 1 to 100000; 256 if absent. It is lowered where
 --- descriptors or local ports run out
 ---@field timeout? number seconds that each port has for its answer, and an open one for its banner; 1 if
---- absent
+--- absent. The lookup of a name has 5 seconds, whatever this is
 ---@field rate? number questions per second; no limit if absent
 ---@field banner? boolean|integer waits for what the server says first: its first line, or so many bytes, 1 to
 --- 65536; true: 512; false if absent. For UDP the whole answer is kept

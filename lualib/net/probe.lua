@@ -21,6 +21,7 @@ local newerror = errors.new
 
 local TOKEN = 8 -- random bytes that every payload begins with
 local QUOTE = 128 -- bytes that a router may quote of ours and that are looked at
+local PATIENCE = 1 -- seconds that a lookup has at least, however short the time of a probe is
 
 -- ICMP's numbers, per family.
 local ICMP = {
@@ -90,13 +91,15 @@ local function usable(op, address, family, options)
   return nil, newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
 end
 
--- The first address of a host that can be asked, of the family of the options or of their source.
+-- The first address of a host that can be asked, of the family of the options or of their source. The time
+-- of a probe, where there is one among the options, holds for the lookup too.
 function probe.lookup(op, host, options)
   local family = options.family or options.source and probe.familyof(options.source)
   local address = numeric(host)
   local list, err = { { address = address } }, nil
   if not address then
-    list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family })
+    local timeout = options.timeout and math.max(options.timeout, PATIENCE)
+    list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family, timeout = timeout })
     if not list then err.op = op return nil, err end
   end
   local good

@@ -17,9 +17,15 @@ local function ask(name, timeout, start, ...)
   return core.wait(lookup, timeout)
 end
 
+local SLOW = "No answer came in the time allowed for the lookup. Check the name servers in /etc/resolv.conf "
+  .. "and the way to them, or allow more time."
+
 local function named(name, host, ...)
   local found, err = ...
-  if found == nil then err.op, err.host = name, host end
+  if found == nil then
+    err.op, err.host = name, host
+    if err.code == "TIMEOUT" then err.hint = SLOW end
+  end
   return ...
 end
 

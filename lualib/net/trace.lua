@@ -237,8 +237,8 @@ end
 ---@param options? net.trace.options an unknown field raises
 ---@return net.hops? hops to be called for the next net.trace.hop; nil at the end, with an error if it was
 --- cut short: TIMEOUT of an enclosing deadline
----@return net.error? err ICMP_DENIED (mode "icmp"), EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source), ENODEV
---- (interface), EMFILE ...
+---@return net.error? err ICMP_DENIED (mode "icmp"), EAI_NONAME, EAI_AGAIN, TIMEOUT (of the lookup),
+--- EADDRNOTAVAIL (source), ENODEV (interface), EMFILE ...
 ---@see traceroute(8)
 ---```lua
 ---for hop in assert(net.hops("127.0.0.1")) do
@@ -261,8 +261,9 @@ end
 ---@param host string numeric address or name; link-local with its zone, unless options say the link: EINVAL
 ---@param options? net.trace.options an unknown field raises
 ---@return net.trace.report? report also where the host was not reached
----@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, EADDRNOTAVAIL (source),
---- ENODEV (interface), EMFILE; or TIMEOUT of an enclosing deadline, with the report so far as `partial`
+---@return net.error? err nothing could be asked: ICMP_DENIED, EAI_NONAME, EAI_AGAIN, TIMEOUT (of the
+--- lookup), EADDRNOTAVAIL (source), ENODEV (interface), EMFILE; or TIMEOUT of an enclosing deadline, with the
+--- report so far as `partial`
 ---@see traceroute(8), ip(7)
 ---```lua
 ---local report = assert(net.trace("127.0.0.1"))

@@ -90,6 +90,23 @@ fe80::1
 ]], out)
   end)
 
+  -- The system's resolver alone decided how long a dead name server was asked: ten seconds and more.
+  it("is waited for as long as for a probe, where the name servers are silent", function()
+    if not island.possible() then return pending "no namespaces here" end
+    local out, err, status = island.run([[
+      local silent = assert(net.udp {})
+      assert(silent:bind("127.0.0.1", 53))
+      for _, f in ipairs { net.ping, net.pings, net.trace, net.hops, net.path_mtu } do
+        local _, err = f("example.com", { timeout = 0.1 })
+        print(err, err:explain():match "name servers in /etc/resolv.conf")
+      end
+    ]], { ["/etc/resolv.conf"] = "nameserver 127.0.0.1\n", ["/etc/nsswitch.conf"] = "hosts: dns\n" })
+
+    assert.same({ "", 0 }, { err, status })
+    local said = " example.com: timed out (TIMEOUT)\tname servers in /etc/resolv.conf\n"
+    assert.equal(("ping%s"):format(said):rep(2) .. ("trace%s"):format(said):rep(2) .. "path_mtu" .. said, out)
+  end)
+
   it("is looked up for a name, with its zone if it has one", function()
     assert.equal("127.0.0.1", probe.lookup("ping", "localhost", { family = "inet" }))
     assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1%lo", {}))

@@ -78,6 +78,21 @@ describe("netlua trace", function()
     end
   end)
 
+  -- The name was looked up once more, and its first address measured.
+  it("measures the MTU of the address that was traced", function()
+    local measured = net.path_mtu
+    local spy <close> = setmetatable({}, { __close = function() net.path_mtu = measured end })
+    net.path_mtu = function(host, ...)
+      spy.host = host
+      return measured(host, ...)
+    end
+
+    local _, _, status = tools.run("trace", "localhost", "-4", "--mtu", "-n")
+
+    assert.equal(0, status)
+    assert.equal("127.0.0.1", spy.host)
+  end)
+
   it("shows routers, silence and the MTU", function()
     if not chain.possible() then return pending "needs namespaces" end
     if not chain.firewall() then return pending "needs iptables in a namespace" end
