@@ -121,6 +121,7 @@ local function connectone(d, address)
     address = address, port = d.port, error = err,
     blackhole = err and err.code == "EINVAL" and err.kind == "unreachable" or nil,
     ["local"] = way and way.type == "local" or nil, source = way and way.source,
+    group = err and evidence.group(address, way) or nil,
   })
   if s then table.insert(d.connections, { stream = s, step = step }) end
   if err and err.code == "EHOSTUNREACH" and way then step.neighbor = evidence.neighbor(way) end
@@ -278,8 +279,8 @@ diagnose.stages = {
 ---@field port? integer
 ---@field verdict string "ok", or why not: "dns-nxdomain", "dns-nodata", "dns-servfail", "dns-timeout",
 --- "refused", "reset", "filtered", "host-silent", "host-unreachable", "net-unreachable", "prohibited",
---- "blackhole", "half-dual-stack", "some-addresses", "mtu-blackhole", "tls-cert", "tls-proto"; else the kind
---- of an error
+--- "blackhole", "multicast", "broadcast", "half-dual-stack", "some-addresses", "mtu-blackhole", "tls-cert",
+--- "tls-proto"; else the kind of an error
 ---@field ok boolean whether every address that this machine can use connects, and does the handshake of TLS
 --- where that was asked for
 ---@field explanation string the verdict as a sentence

@@ -41,6 +41,12 @@ function evidence.connect(address, port, options)
   return nil, err
 end
 
+-- "multicast" or "broadcast", where an address is of many hosts; nil of one.
+function evidence.group(address, way)
+  local kind = way and way.type
+  return (kind == "multicast" or kind == "broadcast") and kind or probe.groupof(address)
+end
+
 -- ---- name servers
 
 local RCODES = { [0] = "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED" }

@@ -156,6 +156,15 @@ end
 
 -- ---- ICMP
 
+-- Whether that was refused because the address is the broadcast address of a network of ours; then it is no
+-- more.
+local function unlocked(self, err)
+  if err.code ~= "EACCES" or self.unlocked then return false end
+  local way = require("net.route").route(self.address)
+  self.unlocked = true
+  return way and way.type == "broadcast" and self.transport:allowbroadcast()
+end
+
 local function send(self)
   local seq = self.sent + 1
   local old = seq - WINDOW
@@ -163,6 +172,7 @@ local function send(self)
   self.times[seq], self.pending[seq] = self.last, true
   self.times[old], self.answered[old] = nil, nil
   local ok, err = self.transport:send(seq, self.size, self.ttl)
+  if not ok and unlocked(self, err) then ok, err = self.transport:send(seq, self.size, self.ttl) end
   if not ok then return lost(self, seq, err) end
 end
 
@@ -257,11 +267,6 @@ end
 
 -- ---- beginning
 
-local function isgroup(address)
-  local class = require("net.ip").parse(address):classify()
-  return class == "multicast" or class == "broadcast"
-end
-
 local function opentcp(self, options)
   self.step, self.port = nexttcp, options.port or 80
   self.connecting = { source = options.source, interface = options.interface, ttl = options.ttl }
@@ -278,7 +283,7 @@ local function openicmp(self, options)
     source = options.source,
     interface = options.interface,
     size = self.size,
-    broadcast = isgroup(self.address),
+    broadcast = probe.groupof(self.address) ~= nil,
   })
   if self.transport then return true end
   err.host = self.host

@@ -68,6 +68,15 @@ function probe.familyof(address)
   return address:find(":", 1, true) and "inet6" or "inet"
 end
 
+-- Whether an address is of many hosts, as far as it tells itself: "multicast", "broadcast" or nil. That of a
+-- network of ours only the routes know.
+function probe.groupof(address)
+  local ip = require("net.ip").parse(address)
+  local class = ip:classify()
+  if class == "mapped" then class = ip:ipv4():classify() end
+  return (class == "multicast" or class == "broadcast") and class or nil
+end
+
 -- An address as it stands needs no resolver, and so no thread: in the form that the system gives it, and a
 -- mapped one as what it is. Nil for a name.
 local function numeric(host)
@@ -287,6 +296,11 @@ local function quoted(self, data, info)
   local known = math.min(#body, TOKEN, #ours)
   if body:sub(1, known) ~= ours:sub(1, known) then return nil end
   return failed(self, seq, info)
+end
+
+-- Lets packets go to the broadcast address of a network.
+function Echo:allowbroadcast()
+  return self.socket:setsockopt("SO_BROADCAST", true)
 end
 
 function Echo:read(data, info)

@@ -284,6 +284,24 @@ function connection.EINVAL(_, step)
   }
 end
 
+-- ---- addresses of many hosts, whatever the kernel says of them
+
+local group = {}
+
+function group.multicast(_, step)
+  return "multicast", ("%s is a multicast group: connections go to single hosts only"):format(step.address), {
+    ("datagrams go there: netlua mcast send %s, netlua mcast recv"):format(endpoint(step.address, step.port)),
+    "or connect to one host, by its own address",
+  }
+end
+
+function group.broadcast(_, step)
+  local text = "%s is a broadcast address, of all hosts of a network: connections go to single hosts only"
+  return "broadcast", text:format(step.address), {
+    "use the address of one host; who is there: netlua ping " .. step.address,
+  }
+end
+
 -- ---- unix sockets, which have neither a port nor a way
 
 local unix = {}
@@ -308,7 +326,7 @@ end
 
 -- The best informed of several failures speaks for all.
 local RANK = { "refused", "reset", "prohibited", "filtered", "host-silent", "host-unreachable", "blackhole",
-  "net-unreachable" }
+  "multicast", "broadcast", "net-unreachable" }
 
 local function rankof(name)
   for rank, other in ipairs(RANK) do
@@ -318,7 +336,7 @@ local function rankof(name)
 end
 
 local function one(d, step)
-  local rule = (step.port and connection or unix)[step.error.code]
+  local rule = step.group and group[step.group] or (step.port and connection or unix)[step.error.code]
   local name, sentence, advice
   if rule then name, sentence, advice = rule(d, step) end
   if name then return { name, sentence, advice, step } end
@@ -344,6 +362,7 @@ end
 
 -- A machine without IPv6 is no fault of the service.
 local function unused(step)
+  if step.group then return false end
   return step.error.code == "ENETUNREACH" and not step.error.cause
     or step.error.code == "EADDRNOTAVAIL" or step.error.code == "EAFNOSUPPORT"
 end

@@ -558,6 +558,24 @@ describe("net.diagnose of a route", function()
     onisland("tells " .. kind, setup .. script, expected)
   end
 
+  -- It was said that there is no route, with the advice to look whether IPv4 works here at all.
+  onisland("tells an address of many hosts, with and without a route there", [[
+    local targets = { "224.0.0.1:80", "[ff05::1]:80", "[::ffff:239.1.2.3]:80", "255.255.255.255:80" }
+    for _, target in ipairs(targets) do diagnose(target) end
+    sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
+    sh "ip addr add 10.9.0.1/24 dev v0 && ip route add default dev v0"
+    for _, target in ipairs(targets) do diagnose(target) end
+    local report = diagnose "10.9.0.255:80"
+    print(report.advice[1], report.steps[#report.steps].group)
+  ]], ([[
+multicast: 224.0.0.1 is a multicast group: connections go to single hosts only
+multicast: ff05::1 is a multicast group: connections go to single hosts only
+multicast: ::ffff:239.1.2.3 is a multicast group: connections go to single hosts only
+broadcast: 255.255.255.255 is a broadcast address, of all hosts of a network: connections go to single hosts only
+]]):rep(2) .. "broadcast: 10.9.0.255 is a broadcast address, of all hosts of a network: "
+    .. "connections go to single hosts only\n"
+    .. "use the address of one host; who is there: netlua ping 10.9.0.255\tbroadcast")
+
   onisland("calls a service well where only IPv6 is missing, and says that", [[
     local server = assert(net.listen("127.0.0.1", 0))
     local _, port = server:getsockname()

@@ -205,6 +205,16 @@ for _, kind in ipairs { "datagram", "raw" } do
       assert.equal("true\ttrue\tnil\ntrue\ntrue\ntrue\ntrue\n", out)
     end)
 
+    -- "permission denied": only 255.255.255.255 was known as a broadcast address.
+    it("reaches the hosts of a network by its broadcast address", function()
+      local out = run([[
+        local report = assert(net.ping("10.1.0.255", { count = 2, interval = 0 }))
+        print(report.alive, report.received, report.replies[2].address, report.replies[2].different)
+      ]], { raw = raw, setup = "ip netns exec one sysctl -qw net.ipv4.icmp_echo_ignore_broadcasts=0" })
+
+      assert.equal("true\t2\t10.1.0.2\ttrue\n", out)
+    end)
+
     it("names the router where the hops ran out", function()
       local out = run([[
         for ttl = 1, 2 do

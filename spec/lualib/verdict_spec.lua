@@ -65,6 +65,17 @@ describe("a verdict", function()
     assert.matches("^IPv6 does not work here", advice[1])
   end)
 
+  it("holds an address of many hosts against the name, not against this machine", function()
+    local odd = failure("ENETUNREACH", "224.0.0.1", { group = "multicast" })
+
+    local name, sentence = judge(success "192.0.2.1", odd)
+
+    assert.equal("some-addresses", name)
+    assert.matches("224.0.0.1 is a multicast group", sentence, 1, true)
+    assert.equal("multicast", (judge(odd, failure("ENETUNREACH", "2001:db8::1"))))
+    assert.equal("refused", (judge(odd, failure "ECONNREFUSED")))
+  end)
+
   it("names who says no", function()
     local router = newerror("connect", "EHOSTUNREACH")
     router.address = "192.0.2.254"
