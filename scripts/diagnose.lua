@@ -68,6 +68,15 @@ local function describe(report)
   }
 end
 
+-- Verdicts that errors of several kinds lead to, by the family and by how long one waits: one status for each.
+local UNREACHED = { refused = true, prohibited = true, ["host-unreachable"] = true, ["net-unreachable"] = true }
+
+local function statusof(report)
+  if report.ok then return 0 end
+  if UNREACHED[report.verdict] then return 7 end
+  return report.error and net.tool.statusof(report.error) or 1
+end
+
 return {
   summary = "Why a connection does not come about: evidence, a verdict, what to do next.",
   common = { "net", "targets" },
@@ -76,7 +85,8 @@ return {
   notes = "It looks the name up, asks the kernel for the way, connects to every address side by side, and\n"
     .. "looks for the reason where that fails. For https, port 443 and --tls it does the handshake of TLS\n"
     .. "on each connection too. -w is 5 if absent, for the lookup and for the connections. Exit status: 0\n"
-    .. "if all is well, else that of the step that failed.",
+    .. "if all is well; 7 for what is refused, prohibited or unreachable, whoever says so; else that of the\n"
+    .. "step that failed.",
   needs = "TARGET",
   options = function(parser)
     parser:argument("TARGET"):args "*":target "targets"
@@ -108,8 +118,7 @@ return {
       if not report then return nil, err end
       local rec = describe(report)
       if out.form:find "^json" then rec.rows = nil end
-      if report.ok then return rec, 0 end
-      return rec, report.error and net.tool.statusof(report.error) or 1
+      return rec, statusof(report)
     end)
   end,
 }

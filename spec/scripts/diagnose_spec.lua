@@ -1,4 +1,5 @@
 local authority = require "authority"
+local island = require "island"
 local netlua = require "netlua"
 local peer = require "peer"
 local tools = require "tools"
@@ -46,6 +47,25 @@ describe("diagnose", function()
       rec.steps[3].error.code, rec.steps[3].address, rec.steps[3].port })
     assert.truthy(#rec.advice > 0 and rec.ms > 0)
     assert.is_nil(rec.rows)
+  end)
+
+  -- Which of 1, 7 and 28 it was depended on the family and on -w.
+  it("ends with 7 where it is prohibited or cannot be reached, whatever says so", function()
+    if not island.possible() then return pending "no network namespaces here" end
+    local out, err, status = island.run([[
+      local function sh(command) assert(os.execute(command), command) end
+      sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
+      sh "ip addr add 10.9.0.1/24 dev v0 && ip addr add fd09::1/64 dev v0 nodad"
+      sh "ip route add prohibit 203.0.113.9 && ip route add prohibit 2001:db8::9"
+      for _, words in ipairs { { "203.0.113.9:80" }, { "[2001:db8::9]:80" }, { "203.0.113.1:80" },
+        { "10.9.0.77:80", "-w", "0.2" }, { "[fd09::77]:80", "-w", "0.2" } } do
+        local status, out = net.tool.call("diagnose", { "--fields", "verdict", table.unpack(words) })
+        print(status, out:match "%S+")
+      end
+    ]])
+
+    assert.same({ "", 0 }, { err, status })
+    assert.equal(("7\tprohibited\n"):rep(2) .. "7\tnet-unreachable\n" .. ("7\thost-unreachable\n"):rep(2), out)
   end)
 
   it("ends with 6 for a name that is not there, with 1 where others are well", function()
