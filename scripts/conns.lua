@@ -37,7 +37,7 @@ local function chosen(socket, args, ports)
   return not ports or ports[socket.local_port] or ports[socket.remote_port] or false
 end
 
--- One reading where a single protocol is wanted.
+-- One reading where a single protocol is wanted: list | nil, err
 local function sockets(args)
   local wanted = {}
   for _, name in ipairs(PROTOCOLS) do
@@ -80,7 +80,9 @@ return {
   end,
   run = function(args, out)
     local ports, count = args.port and set(args.port), 0
-    for _, socket in ipairs(sockets(args)) do
+    local list, err = sockets(args)
+    if not list then return out:fail(nil, err) end
+    for _, socket in ipairs(list) do
       if chosen(socket, args, ports) then
         count = count + 1
         out:record(describe(socket, args.who or nil))

@@ -12,7 +12,7 @@ local function owner(reason)
   return found and found.pid and { pid = found.pid, command = found.command } or nil
 end
 
--- record | nil, net.error
+-- record and, where nobody can see who has the port, why | nil, net.error
 local function try(port, args)
   local free, reason = net.is_port_available(port, args.place)
   if not free and not ANSWERS[reason.code] then return nil, reason end
@@ -21,7 +21,7 @@ local function try(port, args)
   rec.reason = reason.code
   if reason.owner then rec.address = reason.owner.address end
   if args.who then rec.owner = owner(reason) end
-  return rec
+  return rec, reason.cause
 end
 
 -- A free port that is not in `seen`: record | nil, net.error
@@ -69,14 +69,15 @@ local function pick(ports, args, out)
 end
 
 local function each(ports, args, out)
-  local unknown = false
+  local unknown, unread = false, nil
   local status = out:each(ports, function(port)
     local rec, err = try(port, args)
     if not rec then return nil, err end
     unknown = unknown or args.who and rec.reason == "EADDRINUSE" and not rec.owner
+    unread = unread or err
     return rec, rec.available and 0 or 1
   end)
-  if unknown then out:note "processes of other users show to root only" end
+  if unknown then out:note(unread and unread.message or "processes of other users show to root only") end
   return status
 end
 

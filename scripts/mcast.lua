@@ -152,6 +152,8 @@ local function groups(args, out)
     only, err = nameof(args.interface)
     if not only then return out:fail(tostring(args.interface), err, nil, 1) end
   end
+  local sockets, unread = net.port.sockets { protocol = "udp" } -- who may not see these sees no groups
+  if not sockets then return out:fail(nil, unread) end
   if not args.ipv6 then ipv4groups(list) end
   if not args.ipv4 then ipv6groups(list) end
   for _, rec in ipairs(list) do

@@ -164,7 +164,8 @@ end
 
 local function listeners(d)
   local began = core.now()
-  add(d, "listeners", began, { port = d.port, listeners = evidence.listeners(d.port) })
+  local found, err = evidence.listeners(d.port)
+  add(d, "listeners", began, { port = d.port, listeners = found, error = err })
 end
 
 local function failedhere(d)
@@ -399,6 +400,7 @@ function details.connect(step)
 end
 
 function details.listeners(step)
+  if step.error then return "" end
   local list = {}
   for i, socket in ipairs(step.listeners) do
     local who = socket.command and (" (%s)"):format(socket.command) or ""

@@ -131,10 +131,11 @@ end
 
 -- ---- this machine
 
--- What listens on a port here, at whatever address.
+-- What listens on a port here, at whatever address: list | nil, err
 function evidence.listeners(port)
-  local found = {}
-  for _, other in ipairs(require("net.port").owner(port, { type = "tcp" })) do
+  local found, list, err = {}, require("net.port").owner(port, { type = "tcp" })
+  if not list then return nil, err end
+  for _, other in ipairs(list) do
     if other.state == "LISTEN" then found[#found + 1] = other end
   end
   return found

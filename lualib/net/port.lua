@@ -110,7 +110,8 @@ end
 ---milliseconds and lets no other task run.
 ---@param options? {protocol: string?, listen: boolean?} protocol: "tcp", "udp" or "unix" only; listen: only
 --- those that wait for peers
----@return net.port.socket[] sockets
+---@return net.port.socket[]? sockets
+---@return net.error? err ENOENT (no /proc, in a chroot say), EACCES, EMFILE ...; the message names the file
 ---@see proc(5)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0))
@@ -124,7 +125,8 @@ end
 ---@param number integer 1 to 65535
 ---@param options? {type: string?, address: string?} type: "tcp" or "udp"; "tcp" if absent. address: only
 --- those that a socket at that address would meet
----@return net.port.socket[] sockets empty if there are none, or the one at the port does not listen
+---@return net.port.socket[]? sockets empty if there are none, or the one at the port does not listen
+---@return net.error? err as of net.port.sockets
 ---@see proc(5)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0))

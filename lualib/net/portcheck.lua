@@ -98,8 +98,8 @@ end
 --- every interface if absent
 ---@return boolean available
 ---@return net.error? reason EADDRINUSE (`owner`: {pid, command, address}, as far as /proc tells, see
---- net.port.owner), EACCES (a port below 1024 without privilege), EADDRNOTAVAIL (not an address of this
---- machine)
+--- net.port.owner; where /proc tells nothing, `cause` says why), EACCES (a port below 1024 without privilege),
+--- EADDRNOTAVAIL (not an address of this machine)
 ---@see bind(2)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0))
@@ -116,7 +116,9 @@ function portcheck.is_port_available(port, options)
   err.op = options.type == "udp" and "bind" or "listen"
   err.address, err.port = options.address, number
   if err.code ~= "EADDRINUSE" then return false, err end
-  local first = require("net.sockets").atport(number, options.type or "tcp", options.address)[1]
+  local list, unread = require("net.sockets").atport(number, options.type or "tcp", options.address)
+  local first = list and list[1]
+  err.cause = unread
   err.owner = first and { pid = first.pid, command = first.command, address = first.local_address }
   return false, err
 end

@@ -4,6 +4,7 @@
 
 local core = require "net.core.addr"
 local procfs = require "net.core.procfs"
+local errors = require "net.core.error"
 local check = require "net.check"
 
 local sockets = {}
@@ -49,25 +50,46 @@ end
 
 -- ---- reading
 
--- Calls f(line) for every line of a table after its heading; a table that is not there has none.
+local ALWAYS = "/proc/net/dev" -- is there with every kernel, unlike the tables of IPv6
+local UNMOUNTED = "The sockets of this machine are in /proc, which is not there or may not be read. Outside of a "
+  .. "chroot or sandbox it is; inside, somebody has to mount it: mount -t proc proc /proc"
+
+-- A table | nil: the kernel has none of that kind | nil, err
+local function open(name)
+  local file, _, number = io.open(name, "rb")
+  if file then return file end
+  local known <close> = io.open(ALWAYS, "rb")
+  local err = errors.errno("open", number)
+  if known and err.code == "ENOENT" then return nil end
+  err.message = ("%s: %s"):format(name, err.message)
+  if not known then err.hint = UNMOUNTED end
+  return nil, err
+end
+
+-- Calls f(line) for every line of a table after its heading. true | nil, err
 local function eachline(name, f)
-  local file <close> = io.open(name, "rb")
-  if not file then return end
+  local file <close>, err = open(name)
+  if err then return nil, err end
+  if not file then return true end
   file:read "l"
   for line in file:lines() do f(line) end
+  return true
 end
 
 -- The sockets of one protocol over IP. `port`: those only, so that of a large table few rows are taken apart.
+-- true | nil, err
 local function inet(found, protocol, port, listen)
   local mark = port and (":%04X "):format(port)
   for _, source in ipairs(FILES[protocol]) do
-    eachline(source[1], function(line)
+    local read, err = eachline(source[1], function(line)
       if mark and not line:find(mark, 1, true) then return end
       if listen and protocol == "tcp" and not line:find(" 0A ", 1, true) then return end
       local row = inetrow(line, protocol, source[2])
       if row and (not port or row.local_port == port) then found[#found + 1] = row end
     end)
+    if not read then return nil, err end
   end
+  return true
 end
 
 local UNIXROW = "^%x+: %x+ %x+ (%x+) (%x+) (%x%x) +(%d+) ?(.*)$"
@@ -83,9 +105,9 @@ local function unixrow(line)
   }
 end
 
--- A path may hold line feeds: what is no row belongs to the path before.
+-- A path may hold line feeds: what is no row belongs to the path before. true | nil, err
 local function unix(found)
-  eachline("/proc/net/unix", function(line)
+  return eachline("/proc/net/unix", function(line)
     local row, last = unixrow(line), found[#found]
     if row then
       found[#found + 1] = row
@@ -135,7 +157,7 @@ end
 
 local KNOWN = { protocol = "string", listen = "boolean" }
 
----All sockets, or those that the options name.
+---All sockets, or those that the options name: list | nil, err
 function sockets.list(options)
   options = options == nil and {} or options
   if type(options) ~= "table" then check.bad("sockets", 1, "table", options) end
@@ -150,7 +172,8 @@ function sockets.list(options)
   end
   for _, name in ipairs(ORDER) do
     if protocol == nil or protocol == name then
-      if name == "unix" then unix(found) else inet(found, name, nil, options.listen) end
+      local read, err = (name == "unix" and unix or inet)(found, name, nil, options.listen)
+      if not read then return nil, err end
     end
   end
   return addholders(options.listen and listening(found) or found)
@@ -171,10 +194,11 @@ local function meet(a, b)
   return any == "0.0.0.0" and not other:find ":"
 end
 
----The sockets at a port that a new one at that address would meet, those that listen first.
+---The sockets at a port that a new one at that address would meet, those that listen first: list | nil, err
 function sockets.atport(port, protocol, near)
   local found, first, rest = {}, {}, {}
-  inet(found, protocol, port)
+  local read, err = inet(found, protocol, port)
+  if not read then return nil, err end
   near = near and plain(near)
   for _, row in ipairs(found) do
     local meets = near == nil or meet(near, row.local_address)

@@ -113,8 +113,13 @@ end
 
 -- The port of this machine refuses: what listens beside the address that was asked?
 local function nothinghere(d, step)
-  local listeners = (steps(d, "listeners")[1] or {}).listeners or {}
-  local first = listeners[1]
+  local looked = steps(d, "listeners")[1] or {}
+  if looked.error then
+    return "refused", ("port %d of this machine refuses"):format(step.port), {
+      ("what listens here cannot be seen: %s"):format(looked.error.message), looked.error:explain(),
+    }
+  end
+  local first = (looked.listeners or {})[1]
   if not first then
     return "refused", ("nothing listens on port %d of this machine"):format(step.port), {
       "start the service, or look for the port it has: netlua conns --listen",

@@ -98,6 +98,45 @@ describe("the sockets of this machine", function()
     assert.is_true(#sockets.list() > #sockets.list { listen = true })
   end)
 
+  -- There were "none".
+  it("are an error that names the file where there is no /proc", function()
+    if not island.possible() then return pending "no network namespaces here" end
+    local out, err, status = island.run([[
+      local server <close> = assert(net.listen("127.0.0.1", 0))
+      local _, port = server:getsockname()
+      assert(os.execute "mount -t tmpfs none /proc")
+      for _, protocol in ipairs { "tcp", "udp", "unix" } do
+        local list, err = net.port.sockets { protocol = protocol }
+        print(list, err.code, err.message, err:explain():match "mount %-t proc")
+      end
+      print(select(2, net.port.owner(port)))
+      local free, reason = net.is_port_available(port)
+      print(free, reason.code, reason.owner, reason.cause.code)
+      local report = net.diagnose("127.0.0.2:" .. port)
+      print(report.verdict, (report.explanation:gsub("%d+", "N")), report.advice[1])
+      for _, words in ipairs { { "conns", "-q" }, { "conns", "--json" }, { "mcast", "groups", "-q" },
+        { "freeport", tostring(port), "--who" } } do
+        local status, rows, hints = net.tool.call(words[1], { table.unpack(words, 2) })
+        print(status, rows:find '"ENOENT"' and "ENOENT" or rows ~= "", (hints:gsub("\n", "")))
+      end
+    ]])
+
+    assert.same({ "", 0 }, { err, status })
+    local missing = "no such file or directory"
+    assert.equal(([[
+nil	ENOENT	/proc/net/tcp: missing	mount -t proc
+nil	ENOENT	/proc/net/udp: missing	mount -t proc
+nil	ENOENT	/proc/net/unix: missing	mount -t proc
+open: /proc/net/tcp: missing (ENOENT)
+false	EADDRINUSE	nil	ENOENT
+refused	port N of this machine refuses	what listens here cannot be seen: /proc/net/tcp: missing
+1	false	netlua conns: /proc/net/tcp: missing (ENOENT)
+1	ENOENT	%s
+1	false	netlua mcast: /proc/net/udp: missing (ENOENT)
+1	true	/proc/net/tcp: missing
+]]):format(""):gsub("missing", missing), out)
+  end)
+
   it("have commands that are any bytes", function()
     local out, err = require("netlua").run [[
       local file <close> = io.open("/proc/self/comm", "w")
