@@ -39,6 +39,32 @@ describe("net.hexdump", function()
     assert.equal(out, net.hexdump(text) .. "\n000003e8\n")
   end)
 
+  it("is right in every width and for every length of the last line", function()
+    local bytes = {}
+    for byte = 0, 255 do bytes[byte + 1] = string.char(byte) end
+    local text = table.concat(bytes)
+    local function line(piece, offset, width)
+      local columns = {}
+      for i = 1, width do
+        local byte = piece:byte(i)
+        columns[i] = (i > 1 and i % 8 == 1 and " " or "") .. (byte and ("%02x"):format(byte) or "  ")
+      end
+      local shown = piece:gsub("[^\x20-\x7e]", ".")
+      return ("%08x  %s  |%s|"):format(offset, table.concat(columns, " "), shown)
+    end
+
+    for width = 1, 256 do
+      local lines = {}
+      for at = 1, #text, width do lines[#lines + 1] = line(text:sub(at, at + width - 1), at - 1, width) end
+
+      assert.equal(table.concat(lines, "\n"), net.hexdump(text, { width = width }))
+    end
+    for length = 1, 16 do
+      local piece = text:sub(-length)
+      assert.equal(line(piece, 0, 16), net.hexdump(piece))
+    end
+  end)
+
   it("raises for misuse", function()
     assert.error_matches(function() net.hexdump(5) end, "#1 to 'hexdump'.*string expected")
     assert.error_matches(function() net.hexdump() end, "#1 to 'hexdump'.*string expected")
