@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -169,6 +170,34 @@ static int folder (lua_State *L) {
   return 1;
 }
 
+/* Whether the stream goes to that descriptor, where a write may be told to come again: another process has
+ * made it so. At the prompt streams go elsewhere. */
+static bool mayrefuse (int fd) {
+  FILE *stream = fd == STDOUT_FILENO ? stdout : stderr;
+  int flags = fileno(stream) == fd ? fcntl(fd, F_GETFL) : -1;
+  return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+/* put(fd, bytes) -> how many of them are written, whether to go on with the rest. What stdio would lose, where
+ * descriptor 1 or 2 takes nothing for the time being, waits here. Without "go on" the rest is for stdio. */
+static int put (lua_State *L) {
+  int fd = (int)nl_checkrange(L, 1, STDOUT_FILENO, STDERR_FILENO);
+  size_t length, done = 0;
+  const char *bytes = nl_checkbytes(L, 2, &length);
+  struct pollfd p = {fd, POLLOUT, 0};
+  bool more = mayrefuse(fd);
+  while (more && done < length) {
+    ssize_t n = write(fd, bytes + done, length - done);
+    int number = errno;
+    if (n >= 0) done += (size_t)n;
+    else if (number != EAGAIN) more = false;
+    else if (poll(&p, 1, -1) < 0) break; /* a signal, such as that of ^C, is for the caller */
+  }
+  lua_pushinteger(L, (lua_Integer)done);
+  lua_pushboolean(L, more && done < length);
+  return 2;
+}
+
 int nl_openhost (lua_State *L) {
   static const luaL_Reg functions[] = {{"loadtool", loadtool},
                                        {"tools", tools},
@@ -180,6 +209,7 @@ int nl_openhost (lua_State *L) {
                                        {"folder", folder},
                                        {"target", target},
                                        {"copymode", copymode},
+                                       {"put", put},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, NETLUA_VERSION);

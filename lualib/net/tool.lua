@@ -120,14 +120,26 @@ local function colored(args, fd)
   return os.getenv "TERM" ~= "dumb" and host.isterminal(fd)
 end
 
+-- Whoever shares a pipe or terminal with us may have made it one that refuses to take more for the time being:
+-- that is waited for. All else is for stdio, which remembers what failed.
+local function put(file, fd, line)
+  local n, more = host.put(fd, line)
+  while more do
+    line = line:sub(n + 1)
+    n, more = host.put(fd, line)
+  end
+  if n < #line then file:write(line:sub(n + 1)) end
+  file:flush()
+end
+
 local function toout(line)
-  io.stdout:write(line)
   io.stdout:flush()
+  put(io.stdout, 1, line)
 end
 
 local function toerr(line)
   io.stdout:flush()
-  io.stderr:write(line)
+  put(io.stderr, 2, line)
 end
 
 -- Bytes go through a stream, so that a reader who is slow stops no other task.

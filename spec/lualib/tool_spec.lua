@@ -60,6 +60,31 @@ describe("a tool", function()
     assert.truthy(net.now() - began < 20)
   end)
 
+  -- Another process had made the pipe non-blocking: what did not fit at once was lost, and the status was 1.
+  it("waits for the readers of rows and hints where a write would not", function()
+    local refusing = '%s -e "net.fromfd(3)" 3>&1; '
+    local words = "%s inet 10.0.0.0/21 --hosts --json; echo $?"
+
+    local rows = netlua.shell(("(%s) | dd bs=1 2>/dev/null | cut -d, -f2,4 | cksum"):format(refusing .. words))
+    local hints = netlua.shell(("(%s%%s gai $(yes 10.0.0.256 | head -n 1500) 2>&1 >/dev/null; echo $?) "
+      .. "| dd bs=1 2>/dev/null | cksum"):format(refusing))
+
+    assert.equal(netlua.shell(("(%s) | cut -d, -f2,4 | cksum"):format(words)), rows)
+    assert.equal(netlua.shell "(%s gai $(yes 10.0.0.256 | head -n 1500) 2>&1 >/dev/null; echo $?) | cksum", hints)
+  end)
+
+  it("that waits so is ended by a signal", function()
+    local dir = os.tmpname()
+    os.remove(dir)
+    local out = netlua.shell(("mkdir %s && cd %s; netlua=%s; "):format(dir, dir, netlua.program:gsub("^%.", "$OLDPWD"))
+      .. '($netlua -e "net.fromfd(3)" 3>&1; $netlua inet 10.0.0.0/16 --hosts & echo $! >pid; wait $!; '
+      .. "echo $? >status) 2>/dev/null "
+      .. "| (read line; kill $(cat pid); while [ ! -s status ]; do sleep 0.05; done; cat status)")
+    os.execute("rm -r " .. dir)
+
+    assert.equal("143\n", out)
+  end)
+
   it("without options reads its words itself", function()
     local out, err, status = tools.with([[
 return { summary = "old", usage = "WORD",
