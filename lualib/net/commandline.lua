@@ -142,6 +142,16 @@ local function wantshelp(words)
   return false
 end
 
+-- What is wrong where a word is empty, or the value in --name=VALUE.
+local function emptyword(words)
+  local options = true
+  for _, word in ipairs(words) do
+    options = options and word ~= "--"
+    if word == "" then return "empty word" end
+    if options and word:find "^%-%-[%w-]+=$" then return ("empty value: %s"):format(word) end
+  end
+end
+
 -- What argparse says, in one line; a guess is worth something for long names only.
 local function sentence(message)
   local first, guess = message:match "^(.-)\n(.*)$"
@@ -154,9 +164,8 @@ local function split(name, spec, words)
   local parser = commandline.parser(name, spec)
   local command = commandfirst(parser, words)
   if wantshelp(words) then return nil, nil, (command or parser):get_help() end
-  for _, word in ipairs(words) do
-    if word == "" then return nil, "empty word" end
-  end
+  local empty = emptyword(words)
+  if empty then return nil, empty end
   local good, args = parser:pparse(words)
   if not good then return nil, sentence(args) end
   if args.help then return nil, nil, (command or parser):get_help() end
@@ -169,9 +178,15 @@ local function family(args)
   return args.ipv4 and "inet" or args.ipv6 and "inet6" or nil
 end
 
+local BOM = "^\xef\xbb\xbf" -- editors elsewhere begin UTF-8 with it
+
 -- One word per line; comments begin with "#". true | nil, message
 local function addlines(list, name, lines)
+  local size = 0
   for line in lines do
+    if size == 0 then line = line:gsub(BOM, "") end
+    size = size + #line + 1
+    if size > LARGEST then return nil, "cannot read " .. name .. ": it is too large" end
     if line:find("\0", 1, true) then return nil, "cannot read " .. name .. ": not text" end
     local word = line:gsub("%s#.*$", ""):gsub("^#.*$", ""):match "%S.*"
     if word then list[#list + 1] = word:match "^.*%S" end

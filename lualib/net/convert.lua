@@ -166,6 +166,7 @@ function convert.interface(word)
   local none = word == "" or word == "*" or word:find "\0" -- * is any interface to the library
   if none then return bad("interface", word, "a name such as lo, or an index") end
   local index = word:find "^%d+$" and math.tointeger(tonumber(word))
+  if index == 0 then return bad("interface", word, "a name such as lo, or an index from 1 on") end
   return index and index <= 0x7fffffff and index or word
 end
 

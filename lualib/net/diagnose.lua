@@ -24,7 +24,7 @@ local OPTIONS = {
   timeout = { "number", 0, 2 ^ 32 },
   family = { "word", "inet", "inet6" },
   source = { "text" },
-  interface = { "text" },
+  interface = { "interface" },
 }
 
 -- Schemes of URLs that begin with TLS.
@@ -269,7 +269,7 @@ diagnose.stages = {
 --- takes as long again, at most 1.5 seconds
 ---@field family? "inet"|"inet6" addresses of that family only
 ---@field source? string numeric address of this machine to connect from
----@field interface? string name of the interface to connect through
+---@field interface? string|integer name or index of the interface to connect through
 ---@field tls? boolean|net.tls.options|net.tls.context true, or options as net.connect takes them: looks at
 --- the TLS handshake of every connection; false: does not. Absent: for URLs such as https, and for port 443
 

@@ -182,6 +182,7 @@ local function commas(list)
   for i, value in ipairs(list) do
     parts[i] = value:find '[," ]' and '"' .. value:gsub('"', '""') .. '"' or value
   end
+  if #parts == 1 and parts[1] == "" then parts[1] = '""' end -- an empty line is no row to many readers
   return table.concat(parts, ",") .. "\r\n"
 end
 
@@ -374,7 +375,7 @@ function output:fail(target, err, since, status, fields)
 end
 
 ---Says what is wrong with the command line.
----@param message string is escaped
+---@param message string is escaped, and cut in the middle where it has more than 400 bytes
 ---@return integer status 2
 ---```lua
 ---local status = net.tool.call({ run = function(_, out) return out:usage "one word too many" end }, {})
@@ -383,7 +384,7 @@ end
 function output:usage(message)
   check.bytes("usage", 1, message)
   self.misused = true
-  self:warning(message)
+  self:warning(text.brief(message))
   self.refused = true
   self.toerr(("try: netlua %s --help\n"):format(self.name))
   return 2

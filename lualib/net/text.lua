@@ -49,6 +49,13 @@ function text.escape(bytes)
   return table.concat(parts)
 end
 
+---Shortens words that are too long for a message, in the middle.
+---@param words string
+---@return string words 400 bytes at most
+function text.brief(words)
+  return #words <= 400 and words or words:sub(1, 240) .. " ... " .. words:sub(-155)
+end
+
 ---Leaves out the blanks at the end, in a time that does not grow with the square of their number, as that of
 ---the pattern "%s+$" does.
 ---@param words string

@@ -212,7 +212,7 @@ end
 -- ---- running
 
 local function usage(name, message, streams)
-  streams.warn(("netlua %s: %s\ntry: netlua %s --help\n"):format(name, text.escape(message), name))
+  streams.warn(("netlua %s: %s\ntry: netlua %s --help\n"):format(name, text.escape(text.brief(message)), name))
   return 2
 end
 

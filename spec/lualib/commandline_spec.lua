@@ -61,6 +61,7 @@ describe("a command line", function()
       ["-x"] = "unknown option '-x'",
       ["-w 5x"] = 'bad duration "5x": use 5, 300ms, 2m',
       ["''"] = "empty word",
+      ["--source="] = "empty value: --source=",
       ["--format xml"] = "argument for option '--format' must be one of 'human', 'plain', 'json', "
         .. "'json-pretty', 'csv'",
       ["-j --format csv"] = "--json and --format contradict each other",
@@ -102,6 +103,38 @@ describe("a command line", function()
 
     assert.truthy(err:find("netlua hostname: cannot read /dev/stdin: the file is too large\n", 1, true), err)
     assert.equal(2, status)
+  end)
+
+  -- Standard input was read until there was no memory left.
+  it("refuses that of standard input too", function()
+    local _, err, status = netlua.shell("yes 192.0.2.123456789abcdefghijklmnopqrstuvwxyz0123456789 | %s hostname -f -")
+
+    assert.truthy(err:find("netlua hostname: cannot read standard input: it is too large\n", 1, true), err)
+    assert.equal(2, status)
+  end)
+
+  it("shows a long word in part", function()
+    local word = "a" .. ("b"):rep(100000) .. "c"
+
+    local _, err, status = tools.run("ping", "-c", word)
+    local _, late = tools.run("mac", word)
+
+    assert.equal(2, status)
+    for _, message in ipairs { err, late } do
+      assert.truthy(#message < 500 and message:find("ab", 1, true) and message:find("b ... b", 1, true), message)
+    end
+  end)
+
+  it("reads a file that begins with the mark of UTF-8", function()
+    local list = os.tmpname()
+    local file <close> = assert(io.open(list, "wb"))
+    file:write "\xef\xbb\xbfone\r\ntwo\r\n"
+    file:close()
+
+    local out = tools.echo("-f " .. list)
+    os.remove(list)
+
+    assert.equal("one  3\ntwo  3\n", out)
   end)
 
   it("reads targets from a file and from standard input, where - is given", function()

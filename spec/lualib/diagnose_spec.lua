@@ -174,6 +174,14 @@ describe("net.diagnose", function()
     assert.error_matches(function() net.diagnose("127.0.0.1:1", { nosuch = 1 }) end, "nosuch")
   end)
 
+  it("takes the index of an interface for its name", function()
+    local report = assert(net.diagnose("127.0.0.1:1", { interface = net.interfaces().lo.index }))
+
+    assert.equal("refused", report.verdict)
+    assert.equal("lo", report.steps[2].device)
+    assert.equal("ENODEV", net.diagnose("127.0.0.1:1", { interface = 0x7fffffff }).error.code)
+  end)
+
   it("ends at an enclosing deadline, and leaves nothing behind", function()
     local listener <close> = assert(net.listen("127.0.0.1", 0))
     local _, port = listener:getsockname()

@@ -54,6 +54,12 @@ describe("the output of a tool", function()
     assert.equal("", (select(2, net.tool.call(wrong, { "--format", "csv" }))))
   end)
 
+  it("writes a row of csv also where its only value is empty", function()
+    local spec = { columns = { "a" }, run = function(_, out) out:record {} end }
+
+    assert.equal('a\r\n""\r\n', (select(2, net.tool.call(spec, { "--format", "csv" }))))
+  end)
+
   it("writes plain and csv forms", function()
     assert.equal("a\t1\nb\\t\t2\n", (tools.echo "--format plain a \"$(printf 'b\\t')\""))
     assert.equal('word,length\r\n"a,b",3\r\n"c""",2\r\n', (tools.echo "--format csv a,b 'c\"'"))
