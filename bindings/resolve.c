@@ -333,16 +333,22 @@ static const char *unaskable (const char *host, bool idn) {
   return NULL;
 }
 
-static bool numeric (const char *host, uint16_t port, nl_address *a) {
-  const char *problem;
-  return !nl_isunix(host) && nl_parseaddress(host, strlen(host), port, a, &problem);
+/* Of an address that cannot be used, such as one whose zone does not exist, *problem says why. */
+static bool numeric (const char *host, uint16_t port, nl_address *a, const char **problem) {
+  *problem = NULL;
+  return !nl_isunix(host) && nl_parseaddress(host, strlen(host), port, a, problem);
+}
+
+static int notaddress (lua_State *L, const char *op, const char *why) {
+  return nl_fail(L, op, "EAI_NONAME", "%s", why != NULL ? why : "not an address");
 }
 
 /* nil, err for a host that is not worth a lookup; else 0 */
 static int refusehost (lua_State *L, const question *q, bool strict) {
   nl_address a;
-  if (q->host == NULL || numeric(q->host, 0, &a)) return 0;
-  const char *why = unaskable(q->host, q->hints.ai_flags & AI_IDN);
+  const char *why;
+  if (q->host == NULL || numeric(q->host, 0, &a, &why)) return 0;
+  if (why == NULL) why = unaskable(q->host, q->hints.ai_flags & AI_IDN);
   if (why == NULL && strict && isloose(q->host)) why = "not an address of four decimal numbers";
   return why != NULL ? nl_fail(L, ops[q->kind], "EAI_NONAME", "%s", why) : 0;
 }
@@ -443,12 +449,12 @@ static int resolve_getaddrinfo (lua_State *L) {
 /* getnameinfo(address, [port], [flags]) -> request | nil, err */
 static int resolve_getnameinfo (lua_State *L) {
   question q = {.kind = GETNAMEINFO};
-  const char *host = nl_checktext(L, 1);
+  const char *why, *host = nl_checktext(L, 1);
   uint16_t port = lua_isnoneornil(L, 2) ? 0 : nl_checkport(L, 2);
   lua_settop(L, 3);
   q.flags = toflags(L, niflags);
   if (q.flags < 0) return luaL_argerror(L, 3, wantflags(L, niflags));
-  if (!numeric(host, port, &q.address)) return nl_fail(L, "getnameinfo", "EAI_NONAME", "not an address");
+  if (!numeric(host, port, &q.address, &why)) return notaddress(L, "getnameinfo", why);
   return begin(L, &q);
 }
 
@@ -462,8 +468,8 @@ static int resolve_byname (lua_State *L) {
 /* byaddr(address) -> request | nil, err */
 static int resolve_byaddr (lua_State *L) {
   question q = {.kind = BYADDR};
-  const char *host = nl_checktext(L, 1);
-  if (!numeric(host, 0, &q.address)) return nl_fail(L, "gethostbyaddr", "EAI_NONAME", "not an address");
+  const char *why, *host = nl_checktext(L, 1);
+  if (!numeric(host, 0, &q.address, &why)) return notaddress(L, "gethostbyaddr", why);
   return begin(L, &q);
 }
 

@@ -40,6 +40,7 @@ local SECURE = { https = true, wss = true, ldaps = true, imaps = true, pop3s = t
 ---@field scheme? string of the URL, if the target is one
 ---@field path? string of the unix socket
 ---@field options net.diagnose.options with the timeout filled in
+---@field family? "inet"|"inet6" the only one that the options leave: that asked for, or that of the source
 ---@field plan? table what TLS is to be like, where it is looked at
 ---@field addresses string[] what the name resolved to
 ---@field connections {stream: net.stream, step: table}[] those that are open; they are closed at the end
@@ -81,14 +82,14 @@ local MISSING = { EAI_NODATA = true, EAI_ADDRFAMILY = true, EAI_NONAME = true }
 local function asknames(d)
   local err = d.steps[1].error
   local began = core.now()
-  if d.options.family and MISSING[err.code] then
+  if d.family and MISSING[err.code] then
     local list = lookup(d)
     if not list then return end
     local addresses = {}
     for i, entry in ipairs(list) do addresses[i] = entry.address end
     d.steps[1].error = newerror("getaddrinfo", "EAI_ADDRFAMILY")
     add(d, "resolve", began, { host = d.host, addresses = addresses })
-  elseif err.code ~= "EAI_NODATA" and not dial.isnumeric(d.host) then
+  elseif err.code ~= "EAI_NODATA" and not dial.isnumeric(d.host) and not d.host:find(":", 1, true) then
     for _, answer in ipairs(evidence.asknameservers(d.host, d.options.timeout) or {}) do
       local ms = answer.ms
       add(d, "nameserver", began, answer).ms = ms
@@ -363,6 +364,7 @@ function diagnose.diagnose(target, options)
   local began = core.now()
   local d <close> = setmetatable({
     host = place.host, port = place.port, scheme = place.scheme, path = place.path, options = settings,
+    family = dial.familyof(settings),
     plan = plan, addresses = {}, connections = {}, steps = {}, ways = {},
   }, Diagnosis)
   for _, stage in ipairs(diagnose.stages) do

@@ -51,7 +51,7 @@ local function lookup(host, options)
   return list and distinct(list), err
 end
 
-dial.lookup, dial.isnumeric = lookup, isnumeric -- for the library
+dial.lookup, dial.isnumeric, dial.familyof = lookup, isnumeric, familyof -- for the library
 
 -- The refusal that it is when a socket connected to itself: the system chose the very port that was asked
 -- for, so nobody listens there. For the library.

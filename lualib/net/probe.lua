@@ -87,44 +87,60 @@ local function numeric(host)
   return text and (text:match "^::ffff:(%d+%.%d+%.%d+%.%d+)$" or text)
 end
 
--- A link-local address is on every link, and nothing says which is meant: the kernel would take any.
-local function zoneless(address, options)
-  local link = options.interface or options.source and options.source:find("%", 1, true)
-  return address:find "^fe[89ab]%x:[^%%]*$" and not link
-end
-
--- An address as it stands, if it can be asked.
-local function usable(op, address, family, options)
-  if family and family ~= probe.familyof(address) then return nil, newerror(op, "EAI_ADDRFAMILY") end
-  if not zoneless(address, options) then return address end
-  return nil, newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
-end
-
--- The first address of a host that can be asked, of the family of the options or of their source. The time
--- of a probe, where there is one among the options, holds for the lookup too.
-function probe.lookup(op, host, options)
-  local family = options.family or options.source and probe.familyof(options.source)
-  local address = numeric(host)
-  local list, err = { { address = address } }, nil
-  if not address then
-    local timeout = options.timeout and math.max(options.timeout, PATIENCE)
-    list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family, timeout = timeout })
-    if not list then err.op = op return nil, err end
-  end
-  local good
-  for _, entry in ipairs(list) do
-    good, err = usable(op, entry.address, family, options)
-    if good then return good end
-  end
-  err.host = host
-  return nil, err
-end
-
 -- The kernel binds to a name only. One of no interface stays what it is, and is refused.
 local function nameof(interface)
   if type(interface) == "string" then return interface end
   local links = iface.links(interface)
   return links and links[1] and links[1].name or ("%d"):format(interface)
+end
+
+-- A link-local address is on every link: without a zone the options have to say which is meant, or the kernel
+-- would take any. Replies come from an address with its zone.
+local function zoned(op, address, options)
+  if not address:find "^fe[89ab]%x:[^%%]*$" then return address end
+  local link = options.interface and nameof(options.interface)
+    or options.source and options.source:match "%%(.+)$"
+  if link then return address .. "%" .. link end
+  return nil, newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
+end
+
+-- An address, with its zone, if it can be asked.
+local function usable(op, address, family, options)
+  if family and family ~= probe.familyof(address) then return nil, newerror(op, "EAI_ADDRFAMILY") end
+  return zoned(op, address, options)
+end
+
+-- Raw sockets bind to a source of the other family as if it were any.
+local function wrongsource(op, options)
+  local source, family = options.source, options.family
+  if not source or not family or probe.familyof(source) == family then return nil end
+  local err = newerror(op, "EAFNOSUPPORT")
+  err.message, err.source = ("source %s: %s"):format(source, err.message), source
+  return err
+end
+
+-- The addresses of a host. The time of a probe, where there is one among the options, holds for the lookup too.
+local function addresses(op, host, family, options)
+  local address = numeric(host)
+  if address then return { { address = address } } end
+  local timeout = options.timeout and math.max(options.timeout, PATIENCE)
+  local list, err = resolve.getaddrinfo(host, nil, { socktype = "dgram", family = family, timeout = timeout })
+  if not list then err.op = op end
+  return list, err
+end
+
+-- The first address of a host that can be asked, of the family of the options or of their source.
+function probe.lookup(op, host, options)
+  local family = options.family or options.source and probe.familyof(options.source)
+  local list, err = {}, wrongsource(op, options)
+  if not err then list, err = addresses(op, host, family, options) end
+  local good
+  for _, entry in ipairs(list or {}) do
+    good, err = usable(op, entry.address, family, options)
+    if good then return good end
+  end
+  err.host = host
+  return nil, err
 end
 
 local function bindtodevice(s, interface)

@@ -56,7 +56,12 @@ local function faulty(d)
 end
 
 -- The system's resolver says "no such name" where a server answers nonsense, too.
-function resolution.EAI_NONAME(d)
+function resolution.EAI_NONAME(d, err)
+  if d.host:find(":", 1, true) then -- in no name
+    return "dns-nxdomain", ("%s: %s"):format(d.host, err.message), {
+      "check the address; the interfaces of this machine: netlua ifaces -a",
+    }
+  end
   local name, sentence, advice = faulty(d)
   if name then return name, sentence, advice end
   return "dns-nxdomain", ("there is no host of the name %s"):format(d.host), {
@@ -65,11 +70,13 @@ function resolution.EAI_NONAME(d)
 end
 
 function resolution.EAI_NODATA(d)
-  local wanted = d.options.family == "inet6" and "IPv6" or d.options.family and "IPv4"
+  local wanted = d.family == "inet6" and "IPv6" or d.family and "IPv4"
   local other = steps(d, "resolve", good)[1]
   if wanted and other then
+    local source = not d.options.family and d.options.source
     return "dns-nodata", ("%s has no %s address, only %s"):format(d.host, wanted, join(other.addresses)), {
-      "connect without asking for one family",
+      source and ("the source %s leaves %s only: connect from another, or from any"):format(source, wanted)
+        or "connect without asking for one family",
     }
   end
   return "dns-nodata", ("the name %s exists, but has no address"):format(d.host), {
@@ -99,7 +106,7 @@ resolution.EAI_FAIL = resolution.EAI_AGAIN
 
 local function unresolved(d, err)
   local rule = resolution[err.code]
-  if rule then return rule(d) end
+  if rule then return rule(d, err) end
   return err.kind, err.message, { err:explain() }
 end
 

@@ -499,6 +499,17 @@ describe("net.diagnose of a name", function()
   ]], "dns-nodata: v4.test has no IPv6 address, only 127.0.0.1, 192.0.2.9", {
     ["/etc/hosts"] = NAMES["/etc/hosts"], ["/etc/nsswitch.conf"] = "hosts: files\n" })
 
+  -- "The name exists, but has no address", and name servers were asked for an address.
+  onisland("says where the source or the zone is to blame", [[
+    local report = diagnose("v4.test:80", { source = "::1" })
+    print(report.advice[1])
+    report = diagnose "[fe80::1%nosuch0]:80"
+    print(#report.steps)
+  ]], "dns-nodata: v4.test has no IPv6 address, only 127.0.0.1, 192.0.2.9\n"
+    .. "the source ::1 leaves IPv6 only: connect from another, or from any\n"
+    .. "dns-nxdomain: fe80::1%nosuch0: no interface of the name or number after %\n1", {
+    ["/etc/hosts"] = NAMES["/etc/hosts"], ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
   onisland("says which name server fails", SERVER .. [[
     local report = diagnose "broken.test:80"
     assert(report.error.kind == "dns")

@@ -200,9 +200,18 @@ for _, kind in ipairs { "datagram", "raw" } do
         print(report.alive, reply.address == there, reply.different)
         for _, mode in ipairs { "udp", "tcp", "icmp" } do print(net.trace(there, { mode = mode }).reached) end
         report = assert(net.ping("ff02::1", { interface = "a1" }))
-        print(report.alive)]], { raw = raw })
+        print(report.alive)
+        -- Replies come from an address with a zone: without one a trace by UDP knew none of them.
+        local bare = there:match "^[^%%]*"
+        reply = assert(net.ping(bare, { interface = "a1" })).replies[1]
+        print(reply.address == there, reply.different)
+        local index = net.interfaces().a1.index
+        for _, mode in ipairs { "udp", "tcp", "icmp" } do
+          print(net.trace(bare, { mode = mode, interface = index, max_hops = 1 }).reached)
+          print(net.path_mtu(bare, { mode = mode ~= "tcp" and mode or nil, interface = "a1" }).confirmed)
+        end]], { raw = raw })
 
-      assert.equal("true\ttrue\tnil\ntrue\ntrue\ntrue\ntrue\n", out)
+      assert.equal("true\ttrue\tnil\ntrue\ntrue\ntrue\ntrue\ntrue\tnil\n" .. ("true\n"):rep(6), out)
     end)
 
     -- "permission denied": only 255.255.255.255 was known as a broadcast address.

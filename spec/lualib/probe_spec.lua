@@ -67,8 +67,11 @@ describe("the address of a host", function()
     assert.is_nil(address)
     assert.same({ "EINVAL", "ping", "fe80::1" }, { err.code, err.op, err.host })
     assert.matches("needs a zone", err.message)
-    assert.equal("fe80::1", probe.lookup("ping", "fe80::1", { interface = "lo" }))
-    assert.equal("fe80::1", probe.lookup("ping", "fe80::1", { source = "fe80::2%lo" }))
+    local index = net.interfaces().lo.index
+    assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1", { interface = "lo" }))
+    assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1", { interface = index }))
+    assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1", { source = "fe80::2%lo" }))
+    assert.equal("2001:db8::1", probe.lookup("ping", "2001:db8::1", { interface = "lo" }))
   end)
 
   -- What a file or a server has for a name has no zone, and was asked over any link.
@@ -85,7 +88,7 @@ describe("the address of a host", function()
     assert.same({ "", 0 }, { err, status })
     assert.equal([[
 ping link.test: a link-local address needs a zone, as in fe80::1%eth0 (EINVAL)
-fe80::1
+fe80::1%lo
 127.0.0.1
 ]], out)
   end)
@@ -105,6 +108,15 @@ fe80::1
     assert.same({ "", 0 }, { err, status })
     local said = " example.com: timed out (TIMEOUT)\tname servers in /etc/resolv.conf\n"
     assert.equal(("ping%s"):format(said):rep(2) .. ("trace%s"):format(said):rep(2) .. "path_mtu" .. said, out)
+  end)
+
+  -- A raw socket took ::1 for any address, and the tool left it out in silence.
+  it("is none where the source is of another family than is asked for", function()
+    local address, err = probe.lookup("ping", "localhost", { family = "inet", source = "::1" })
+
+    assert.is_nil(address)
+    assert.same({ "EAFNOSUPPORT", "ping", "localhost", "::1" }, { err.code, err.op, err.host, err.source })
+    assert.matches("^source ::1: ", err.message)
   end)
 
   it("is looked up for a name, with its zone if it has one", function()
