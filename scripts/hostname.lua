@@ -4,6 +4,7 @@
 local function addressesof(name, args)
   if not args.all then
     local address, err = net.gethostbyname(name, args.timeout)
+    if err and err.code == "EAI_ADDRFAMILY" then err.hint = "With --all its addresses are shown." end
     return address and { address }, err
   end
   local list, err = net.getaddrinfo(name, nil, { socktype = "stream", timeout = args.timeout })

@@ -202,10 +202,21 @@ local function bothways(pipe)
   return lastwords(results, how, err)
 end
 
+-- What the code of -e returns. What it raises ends its connection only, where others follow: a peer that says
+-- nothing does not end the service. Its status is the third value.
+local function execute(pipe)
+  if not pipe.args.keep then return pipe.args.code(pipe.s) end
+  local ran, good, err = pcall(pipe.args.code, pipe.s)
+  if ran then return good, err end
+  local raised = type(good) == "table" and good.code and good
+  if raised and raised.kind == "canceled" then error(raised, 0) end
+  return nil, raised or { kind = "protocol", code = "EPROTO", op = "-e", message = tostring(good) }, 3
+end
+
 -- The code of -e has the connection instead of the pipe. The status.
 local function evaluate(pipe, target, began)
-  local good, err = pipe.args.code(pipe.s)
-  if not good and type(err) == "table" and err.code then return pipe.out:fail(target, err, began) end
+  local good, err, status = execute(pipe)
+  if not good and type(err) == "table" and err.code then return pipe.out:fail(target, err, began, status) end
   pipe.out:record({ target = target, ["end"] = "done" }, began)
   return 0
 end

@@ -284,6 +284,36 @@ describe("nc -l", function()
       listener.records[3].received_bytes })
   end)
 
+  -- Whoever looked whether the port was open ended the server: s:read() gave nil.
+  it("goes on with -k where the code of -e raises for a connection", function()
+    local listener = listening("127.0.0.1:0", "-k", "-e", 's:write("you said ", s:read(), "\\n")')
+    local function say(words)
+      local s <close> = assert(net.connect("127.0.0.1", listener.port))
+      if words then s:write(words, "\n") end
+      s:shutdown "w"
+      return s:read "a"
+    end
+
+    local answers = { say(), say "one", say(), say "two" }
+    listener.task:cancel()
+    listener.task:join(30)
+
+    assert.same({ "", "you said one\n", "", "you said two\n" }, answers)
+    assert.same({ false, true, false, true }, { listener.records[1].ok, listener.records[2].ok,
+      listener.records[3].ok, listener.records[4].ok })
+    assert.matches("^%-e:1: bad argument", listener.records[1].error.message)
+  end)
+
+  it("ends with -k where the code of -e waits and ^C comes", function()
+    local listener = listening("127.0.0.1:0", "-k", "-e", "s:write 'go' s:read 'a'")
+    local s <close> = assert(net.connect("127.0.0.1", listener.port))
+
+    assert.equal("go", s:read(2))
+    listener.task:cancel()
+
+    assert.equal("CANCELED", select(2, listener.task:join(30)).code)
+  end)
+
   it("tells what went over a connection until ^C", function()
     local listener = listening("127.0.0.1:0", "--send", "hello")
     local s <close> = assert(net.connect("127.0.0.1", listener.port))
