@@ -37,6 +37,7 @@ local function countaddresses(hosts, most)
   if most < ALL and net.port.count(hosts, ALL) then
     return nil, ("%s has more than %d addresses: --yes-large asks them all"):format(hosts, most)
   end
+  if net.ip.parse(hosts) then return nil, ("%s has more than %d addresses: too many"):format(hosts, ALL) end
   return nil, ('bad target "%s": use %s'):format(hosts, HOSTS)
 end
 
