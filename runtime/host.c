@@ -178,8 +178,9 @@ static bool mayrefuse (int fd) {
   return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
-/* put(fd, bytes) -> how many of them are written, whether to go on with the rest. What stdio would lose, where
- * descriptor 1 or 2 takes nothing for the time being, waits here. Without "go on" the rest is for stdio. */
+/* put(fd, bytes) -> how many of them are written, whether to go on with the rest. What stdio would lose,
+ * where descriptor 1 or 2 takes nothing for the time being, waits here. Without "go on" the rest is for
+ * stdio. */
 static int put (lua_State *L) {
   int fd = (int)nl_checkrange(L, 1, STDOUT_FILENO, STDERR_FILENO);
   size_t length, done = 0;
@@ -199,18 +200,11 @@ static int put (lua_State *L) {
 }
 
 int nl_openhost (lua_State *L) {
-  static const luaL_Reg functions[] = {{"loadtool", loadtool},
-                                       {"tools", tools},
-                                       {"isterminal", isterminal},
-                                       {"clock", wallclock},
-                                       {"filetype", filetype},
-                                       {"appendfile", appendfile},
-                                       {"dropfront", dropfront},
-                                       {"folder", folder},
-                                       {"target", target},
-                                       {"copymode", copymode},
-                                       {"put", put},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"loadtool", loadtool},   {"tools", tools},       {"isterminal", isterminal},
+      {"clock", wallclock},     {"filetype", filetype}, {"appendfile", appendfile},
+      {"dropfront", dropfront}, {"folder", folder},     {"target", target},
+      {"copymode", copymode},   {"put", put},           {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, NETLUA_VERSION);
   lua_setfield(L, -2, "version");

@@ -68,8 +68,11 @@ local function describe(report)
   }
 end
 
--- Verdicts that errors of several kinds lead to, by the family and by how long one waits: one status for each.
-local UNREACHED = { refused = true, prohibited = true, ["host-unreachable"] = true, ["net-unreachable"] = true }
+-- Verdicts that errors of several kinds lead to, by the family and by how long one waits: they have one
+-- status.
+local UNREACHED = {
+  refused = true, prohibited = true, ["host-unreachable"] = true, ["net-unreachable"] = true,
+}
 
 local function statusof(report)
   if report.ok then return 0 end

@@ -116,8 +116,8 @@ return {
   examples = { "ping localhost", "ping 192.0.2.1 192.0.2.2 -c 1",
     "ping example.com --tcp 443 --json --summary", "ping 192.0.2.1 -i 200ms --deadline 10" },
   notes = "Four probes, one a second, each with 1 second for its answer; with --deadline as many as there is "
-    .. "time for. -w limits the lookup of a name too, to a second at least. -P is 1000 if absent. Without the "
-    .. "privilege for ICMP, --tcp asks by connections: a host that refuses one is there.",
+    .. "time for. -w limits the lookup of a name too, to a second at least. -P is 1000 if absent. Without "
+    .. "the privilege for ICMP, --tcp asks by connections: a host that refuses one is there.",
   needs = "HOST",
   options = function(parser)
     parser:argument("HOST"):args "*":target "targets"

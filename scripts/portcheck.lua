@@ -236,8 +236,8 @@ return {
   notes = "A HOST is a name, an address, a network such as 192.0.2.0/24, a range such as 192.0.2.1-9 or a "
     .. "URL; PORTS are numbers, ranges, services, top20 and top100. Without PORTS the 100 most common are "
     .. "asked, and one that is open is enough. Of more than 100 ports people see those that are open; "
-    .. "records tell of all. -w is 1 if absent, and -P, the questions at a time, 256. The lookup of a name has "
-    .. "5 seconds. Scan what is yours, or what you were asked to scan.",
+    .. "records tell of all. -w is 1 if absent, and -P, the questions at a time, 256. The lookup of a name "
+    .. "has 5 seconds. Scan what is yours, or what you were asked to scan.",
   needs = "HOST",
   options = function(parser)
     parser:argument("HOST[:PORTS]"):args "*":target "targets":description "What to ask."

@@ -98,8 +98,8 @@ end
 --- every interface if absent
 ---@return boolean available
 ---@return net.error? reason EADDRINUSE (`owner`: {pid, command, address}, as far as /proc tells, see
---- net.port.owner; where /proc tells nothing, `cause` says why), EACCES (a port below 1024 without privilege),
---- EADDRNOTAVAIL (not an address of this machine)
+--- net.port.owner; where /proc tells nothing, `cause` says why), EACCES (a port below 1024 without
+--- privilege), EADDRNOTAVAIL (not an address of this machine)
 ---@see bind(2)
 ---```lua
 ---local server <close> = assert(net.listen("127.0.0.1", 0))

@@ -119,7 +119,8 @@ local function wrongsource(op, options)
   return err
 end
 
--- The addresses of a host. The time of a probe, where there is one among the options, holds for the lookup too.
+-- The addresses of a host. The time of a probe, where there is one among the options, holds for the lookup
+-- too.
 local function addresses(op, host, family, options)
   local address = numeric(host)
   if address then return { { address = address } } end

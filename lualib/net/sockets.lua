@@ -51,8 +51,8 @@ end
 -- ---- reading
 
 local ALWAYS = "/proc/net/dev" -- is there with every kernel, unlike the tables of IPv6
-local UNMOUNTED = "The sockets of this machine are in /proc, which is not there or may not be read. Outside of a "
-  .. "chroot or sandbox it is; inside, somebody has to mount it: mount -t proc proc /proc"
+local UNMOUNTED = "The sockets of this machine are in /proc, which is not there or may not be read. Outside "
+  .. "of a chroot or sandbox it is; inside, somebody has to mount it: mount -t proc proc /proc"
 
 -- A table | nil: the kernel has none of that kind | nil, err
 local function open(name)

@@ -120,8 +120,8 @@ local function colored(args, fd)
   return os.getenv "TERM" ~= "dumb" and host.isterminal(fd)
 end
 
--- Whoever shares a pipe or terminal with us may have made it one that refuses to take more for the time being:
--- that is waited for. All else is for stdio, which remembers what failed.
+-- Whoever shares a pipe or terminal with us may have made it one that refuses to take more for the time
+-- being: that is waited for. All else is for stdio, which remembers what failed.
 local function put(file, fd, line)
   local n, more = host.put(fd, line)
   while more do
@@ -212,7 +212,8 @@ end
 -- ---- running
 
 local function usage(name, message, streams)
-  streams.warn(("netlua %s: %s\ntry: netlua %s --help\n"):format(name, text.escape(text.brief(message)), name))
+  message = text.escape(text.brief(message))
+  streams.warn(("netlua %s: %s\ntry: netlua %s --help\n"):format(name, message, name))
   return 2
 end
 

@@ -107,7 +107,8 @@ describe("a command line", function()
 
   -- Standard input was read until there was no memory left.
   it("refuses that of standard input too", function()
-    local _, err, status = netlua.shell("yes 192.0.2.123456789abcdefghijklmnopqrstuvwxyz0123456789 | %s hostname -f -")
+    local words = "yes 192.0.2.123456789abcdefghijklmnopqrstuvwxyz0123456789"
+    local _, err, status = netlua.shell(words .. " | %s hostname -f -")
 
     assert.truthy(err:find("netlua hostname: cannot read standard input: it is too large\n", 1, true), err)
     assert.equal(2, status)
@@ -121,7 +122,7 @@ describe("a command line", function()
 
     assert.equal(2, status)
     for _, message in ipairs { err, late } do
-      assert.truthy(#message < 500 and message:find("ab", 1, true) and message:find("b ... b", 1, true), message)
+      assert.truthy(#message < 500 and message:find "ab+ %.%.%. b+c", message)
     end
   end)
 

@@ -65,7 +65,8 @@ describe("diagnose", function()
     ]])
 
     assert.same({ "", 0 }, { err, status })
-    assert.equal(("7\tprohibited\n"):rep(2) .. "7\tnet-unreachable\n" .. ("7\thost-unreachable\n"):rep(2), out)
+    local expected = ("7\tprohibited\n"):rep(2) .. "7\tnet-unreachable\n" .. ("7\thost-unreachable\n"):rep(2)
+    assert.equal(expected, out)
   end)
 
   it("ends with 6 for a name that is not there, with 1 where others are well", function()
