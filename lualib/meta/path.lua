@@ -61,7 +61,7 @@
 ---@field mode? "udp"|"icmp"|"tcp" what is sent: datagrams to ports where nobody listens, echo requests,
 --- connections; "udp" if absent
 ---@field max_hops? integer 1 to 255; 30 if absent
----@field first_hop? integer hop to begin with, 1 to 255; 1 if absent
+---@field first_hop? integer hop to begin with, 1 to `max_hops`; 1 if absent
 ---@field probes? integer to each hop, 1 to 10; 3 if absent
 ---@field timeout? number seconds after which a probe counts as lost; 1 if absent. The lookup of a
 --- name has as long too, but a second at least; if absent, what the system's resolver takes

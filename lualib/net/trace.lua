@@ -209,9 +209,13 @@ local function new(host, address, options)
   }, hops)
 end
 
--- Ports of UDP probes are counted up: none may pass the last one.
-local function checkports(name, options)
-  local count = ((options.max_hops or 30) - (options.first_hop or 1) + 1) * (options.probes or 3)
+-- There is a hop to look at, and ports of UDP probes, which are counted up, do not pass the last one.
+local function checkhops(name, options)
+  local last = options.max_hops or 30
+  if options.first_hop and options.first_hop > last then
+    check.bad(name, 2, ('option "first_hop": at most %d, as max_hops is'):format(last), options.first_hop)
+  end
+  local count = (last - (options.first_hop or 1) + 1) * (options.probes or 3)
   if options.port and (options.mode or "udp") == "udp" and options.port + count > 65536 then
     check.bad(name, 2, ('option "port": at most %d'):format(65536 - count), options.port)
   end
@@ -220,7 +224,7 @@ end
 local function open(name, host, options)
   check.text(name, 1, host)
   options = check.fields(name, 2, options, OPTIONS)
-  checkports(name, options)
+  checkhops(name, options)
   local address, err = probe.lookup("trace", host, options)
   if not address then return nil, err end
   local self = new(host, address, options)

@@ -101,6 +101,9 @@ describe("a trace", function()
     assert.matches("#2 to 'hops' %(table expected", refusal(net.hops, "127.0.0.1", 1))
     assert.matches('unknown option "hops"', refusal(net.trace, "127.0.0.1", { hops = 1 }))
     assert.matches('option "port": at most 65446', refusal(net.trace, "127.0.0.1", { port = 65447 }))
+    assert.matches('option "first_hop": at most 2',
+      refusal(net.trace, "127.0.0.1", { first_hop = 3, max_hops = 2 }))
+    assert.matches('option "first_hop": at most 30', refusal(net.hops, "127.0.0.1", { first_hop = 31 }))
     for field, wrong in pairs { max_hops = 256, first_hop = 0, probes = 11, timeout = -1, size = -1,
       port = 0, mode = "sctp", family = "unix", source = 1, interface = 0 } do
       local message = refusal(net.trace, "127.0.0.1", { [field] = wrong })
