@@ -2,6 +2,7 @@
 -- name servers answer, what listens here, where a silent path ends. It judges nothing: net.verdict does.
 
 local addr = require "net.core.addr"
+local iface = require "net.core.iface"
 local socket = require "net.core.socket"
 local core = require "net.core.task"
 local message = require "net.core.message"
@@ -141,11 +142,16 @@ function evidence.listeners(port)
   return found
 end
 
--- The next hop in the table of neighbours; nil if it is not there.
+-- The next hop in the table of neighbours, with `gateway`, if it is one, and with `carrier`, whether the
+-- interface has one; nil if it is not there.
 function evidence.neighbor(way)
   local hop = way.via or way.destination
   for _, entry in ipairs(require("net.route").neighbors { family = way.family } or {}) do
-    if entry.address == hop and entry.device == way.device then return entry end
+    if entry.address == hop and entry.device == way.device then
+      local links = iface.links(way.index)
+      entry.gateway, entry.carrier = way.via ~= nil or nil, links and links[1] and links[1].running
+      return entry
+    end
   end
 end
 

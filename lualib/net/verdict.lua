@@ -264,6 +264,27 @@ function connection.TTL_EXCEEDED(_, step)
   }
 end
 
+-- A sentence and advice, where nobody says whose address the next hop is.
+local function nobody(step, neighbor)
+  local device = neighbor.device
+  if neighbor.carrier == false then
+    return ("the interface %s has no link: nothing goes out by it"):format(device), {
+      "look at the cable, the port of the switch, or the other end: netlua ifaces " .. device,
+    }
+  end
+  if neighbor.gateway then
+    local text = "nobody on %s answers for %s, the router on the way to %s"
+    return text:format(device, neighbor.address, step.address), {
+      "the router is off, or the route leads to a wrong one: netlua route " .. step.address,
+      "the neighbours of this machine: ip neigh",
+    }
+  end
+  return ("nobody on %s answers for %s"):format(device, neighbor.address), {
+    "the host is off, on another network, or the address is wrong",
+    "the neighbours of this machine: ip neigh",
+  }
+end
+
 function connection.EHOSTUNREACH(d, step)
   local cause = step.error.cause
   if cause and cause.code == "PROHIBITED" then return prohibited(d, step) end
@@ -274,12 +295,7 @@ function connection.EHOSTUNREACH(d, step)
     }
   end
   local neighbor = step.neighbor or silence(d, step.address).neighbor
-  if unanswered(neighbor) then
-    return "host-unreachable", ("nobody on %s answers for %s"):format(neighbor.device, neighbor.address), {
-      "the host is off, on another network, or the address is wrong",
-      "the neighbours of this machine: ip neigh",
-    }
-  end
+  if unanswered(neighbor) then return "host-unreachable", nobody(step, neighbor) end
   if isrule(step) then return prohibited(d, step) end
   local text = "a route of this machine says that %s cannot be reached"
   return "host-unreachable", text:format(step.address), {

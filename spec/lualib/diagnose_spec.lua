@@ -621,6 +621,22 @@ broadcast: 255.255.255.255 is a broadcast address, of all hosts of a network: SI
   ]], "host-unreachable: nobody on v0 answers for 10.9.0.77\n"
     .. "host-unreachable: nobody on v0 answers for 10.9.0.77")
 
+  -- All of it was "the host is off, on another network, or the address is wrong".
+  onisland("tells a router that does not answer, and an interface without a link", [[
+    sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
+    sh "ip addr add 10.9.0.1/24 dev v0 && ip route add default via 10.9.0.254"
+    local report = diagnose("203.0.113.9:80", { timeout = 0.3 })
+    assert(report.advice[1]:find "^the router is off")
+    sh "ip link set v1 down"
+    for _ = 1, 3000 do
+      if net.interfaces().v0.running == false then break end
+      net.sleep(0.01)
+    end
+    report = diagnose("10.9.0.9:80", { timeout = 0.3 })
+    assert(report.advice[1]:find "netlua ifaces v0$")
+  ]], "host-unreachable: nobody on v0 answers for 10.9.0.254, the router on the way to 203.0.113.9\n"
+    .. "host-unreachable: the interface v0 has no link: nothing goes out by it")
+
   onisland("tells a host that gives no sign of life", [[
     sh "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up"
     sh "ip addr add 10.9.0.1/24 dev v0 && ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent"
