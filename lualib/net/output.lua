@@ -53,6 +53,7 @@ end
 
 local function number(n)
   if math.type(n) == "integer" then return ("%d"):format(n) end
+  if n - n ~= 0 then return "" end -- NaN and the infinities are no values, as in JSON
   return (("%.3f"):format(n):gsub("%.?0+$", ""))
 end
 

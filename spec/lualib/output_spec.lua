@@ -54,6 +54,16 @@ describe("the output of a tool", function()
     assert.equal("", (select(2, net.tool.call(wrong, { "--format", "csv" }))))
   end)
 
+  it("has no NaN and no infinity in any form", function()
+    local spec = { columns = { "a", "b", "c", "d" }, run = function(_, out)
+      out:record { a = 0 / 0, b = 1 / 0, c = -1 / 0, d = 0.5 }
+    end }
+
+    assert.equal("a,b,c,d\r\n,,,0.5\r\n", (select(2, net.tool.call(spec, { "--format", "csv" }))))
+    assert.equal("\t\t\t0.5\n", (select(2, net.tool.call(spec, { "--format", "plain" }))))
+    assert.matches('"a":null,"b":null,"c":null,"d":0.5', (select(2, net.tool.call(spec, { "--json" }))))
+  end)
+
   it("writes a row of csv also where its only value is empty", function()
     local spec = { columns = { "a" }, run = function(_, out) out:record {} end }
 
