@@ -166,8 +166,7 @@ function convert.interface(word)
   local none = word == "" or word == "*" or word:find "\0" -- * is any interface to the library
   if none then return bad("interface", word, "a name such as lo, or an index") end
   local index = word:find "^%d+$" and math.tointeger(tonumber(word))
-  if index == 0 then return bad("interface", word, "a name such as lo, or an index from 1 on") end
-  return index and index <= 0x7fffffff and index or word
+  return index and index >= 1 and index <= 0x7fffffff and index or word -- a name that nothing has
 end
 
 -- "host:port", "[v6]:port" or a host alone. An IPv6 address needs no brackets where no port follows. A colon
