@@ -211,11 +211,11 @@ end
 
 -- There is a hop to look at, and ports of UDP probes, which are counted up, do not pass the last one.
 local function checkhops(name, options)
-  local last = options.max_hops or 30
-  if options.first_hop and options.first_hop > last then
-    check.bad(name, 2, ('option "first_hop": at most %d, as max_hops is'):format(last), options.first_hop)
+  local most = options.max_hops or 30
+  if options.first_hop and options.first_hop > most then
+    check.bad(name, 2, ('option "first_hop": at most %d, as max_hops is'):format(most), options.first_hop)
   end
-  local count = (last - (options.first_hop or 1) + 1) * (options.probes or 3)
+  local count = (most - (options.first_hop or 1) + 1) * (options.probes or 3)
   if options.port and (options.mode or "udp") == "udp" and options.port + count > 65536 then
     check.bad(name, 2, ('option "port": at most %d'):format(65536 - count), options.port)
   end
