@@ -320,6 +320,16 @@ static int setoutgoing (lua_State *L, int fd, int arg) {
   return nl_setinterface(fd, AF_INET, &in) < 0 ? nl_errno(L, "setsockopt", errno) : 0;
 }
 
+/* The error on top says which option it is about. */
+static int named (lua_State *L, const target *t) {
+  if (t->option != NULL) lua_pushfstring(L, "%s: ", t->option->name);
+  else lua_pushfstring(L, "option %d of level %d: ", t->number, t->level);
+  lua_getfield(L, -2, "message");
+  lua_concat(L, 2);
+  lua_setfield(L, -2, "message");
+  return 2;
+}
+
 static int setany (lua_State *L, nl_handle *h, const target *t) {
   value v;
   int bad = 0;
@@ -333,8 +343,9 @@ static int setany (lua_State *L, nl_handle *h, const target *t) {
   else if (t->option != NULL) bad = getvalue(L, t->value, t->option, &v);
   else getunknown(L, t->value, &v);
   if (bad != 0) return bad;
-  if (setsockopt(h->fd, t->level, t->number, v.bytes, v.len) < 0) return nl_errno(L, "setsockopt", errno);
-  return 0;
+  if (setsockopt(h->fd, t->level, t->number, v.bytes, v.len) == 0) return 0;
+  (void)nl_errno(L, "setsockopt", errno);
+  return named(L, t);
 }
 
 /* A socket that has no family yet is IPv6 from its first IPv6 option on. */
@@ -364,7 +375,10 @@ static int pushraw (lua_State *L, int fd, const target *t) {
   char *to = luaL_buffinitsize(L, &b, size);
   socklen_t len = (socklen_t)size;
   int n = 0;
-  if (getsockopt(fd, t->level, t->number, to, &len) < 0) return nl_errno(L, "getsockopt", errno);
+  if (getsockopt(fd, t->level, t->number, to, &len) < 0) {
+    (void)nl_errno(L, "getsockopt", errno);
+    return named(L, t);
+  }
   if (len > size) len = (socklen_t)size;
   if (!sized && len == sizeof n) {
     memcpy(&n, to, sizeof n);
@@ -375,6 +389,11 @@ static int pushraw (lua_State *L, int fd, const target *t) {
   return 1;
 }
 
+static int pushoption (lua_State *L, int fd, const target *t) {
+  int n = nl_pushoption(L, fd, t->option);
+  return n == 2 ? named(L, t) : n;
+}
+
 /* s:getsockopt(name | level, number, [size]) -> value | nil, err */
 static int handle_getsockopt (lua_State *L) {
   nl_handle *h = nl_check(L, 1, &nl_handle_class);
@@ -383,14 +402,15 @@ static int handle_getsockopt (lua_State *L) {
   if (!h->base.open) return nl_closed(L, "getsockopt");
   if (settle(L, t.level) < 0) return nl_errno(L, "getsockopt", errno);
   if (t.option == NULL || !lua_isnoneornil(L, t.value)) return pushraw(L, h->fd, &t);
-  return nl_pushoption(L, h->fd, t.option);
+  return pushoption(L, h->fd, &t);
 }
 
 /* s:info() -> table | nil, err */
 static int stream_info (lua_State *L) {
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
   if (!s->handle.base.open) return nl_closed(L, "info");
-  return nl_pushoption(L, s->handle.fd, nl_optionbyname("TCP_INFO"));
+  target t = {.option = nl_optionbyname("TCP_INFO")};
+  return pushoption(L, s->handle.fd, &t);
 }
 
 /* ---- the list */

@@ -196,6 +196,9 @@ static int pushhost (lua_State *L, const struct hostent *h) {
 }
 
 static int answer (lua_State *L, const lookup *l) {
+  if (l->status == EAI_SERVICE && l->service != NULL) {
+    return nl_fail(L, ops[l->kind], "EAI_SERVICE", "unknown service \"%s\"", l->service);
+  }
   if (l->status != 0) return nl_gaierror(L, ops[l->kind], l->status, l->number);
   if (l->kind == GETADDRINFO) return pushlist(L, l->list);
   if (l->kind != GETNAMEINFO) return pushhost(L, &l->entry);
@@ -359,7 +362,9 @@ static int refuseservice (lua_State *L, int arg, const char *service) {
   if (service == NULL || service[0] == '\0') return 0;
   unsigned long n = strtoul(service, &end, 10);
   if (*end != '\0') return 0;
-  if (service[0] < '0' || service[0] > '9') return nl_fail(L, "getaddrinfo", "EAI_SERVICE", NULL);
+  if (service[0] < '0' || service[0] > '9') {
+    return nl_fail(L, "getaddrinfo", "EAI_SERVICE", "unknown service \"%s\"", service);
+  }
   if (n <= UINT16_MAX) return 0;
   return luaL_argerror(L, arg, lua_pushfstring(L, "port from 0 to 65535 expected, got \"%s\"", service));
 }
@@ -485,8 +490,12 @@ static int resolve_gethostname (lua_State *L) {
 
 static int noentry (lua_State *L, const char *op, int status) {
   if (status != 0 && status != ENOENT) return nl_errno(L, op, status);
-  if (op[3] == 's') return nl_fail(L, op, "EAI_SERVICE", NULL);
-  return nl_fail(L, op, "EPROTONOSUPPORT", "no such protocol in /etc/protocols");
+  const char *sought = lua_tostring(L, 1), *over = lua_tostring(L, 2);
+  if (op[3] == 's' && over != NULL) {
+    return nl_fail(L, op, "EAI_SERVICE", "no service %s/%s in /etc/services", sought, over);
+  }
+  if (op[3] == 's') return nl_fail(L, op, "EAI_SERVICE", "no service %s in /etc/services", sought);
+  return nl_fail(L, op, "EPROTONOSUPPORT", "no protocol %s in /etc/protocols", sought);
 }
 
 /* getservbyname(name, [protocol]) -> port | nil, err */

@@ -319,7 +319,8 @@ static int settrust (const maker *m) {
   const char *file = nl_fieldtext(L, 1, "cafile"), *dir = nl_fieldtext(L, 1, "capath");
   if (nl_fieldbool(L, 1, "system", false)) return trustsystem(m);
   if (file != NULL && X509_STORE_load_file(store, file) != 1) {
-    return nl_fail(L, "tls", "TLS_CONFIG", "option \"cafile\": no certificates in %s", file);
+    const char *why = access(file, R_OK) < 0 ? strerror(errno) : "no certificates in it";
+    return nl_fail(L, "tls", "TLS_CONFIG", "option \"cafile\": %s: %s", file, why);
   }
   if (dir != NULL && strchr(dir, ':') == NULL && access(dir, R_OK | X_OK) < 0) {
     return nl_fail(L, "tls", "TLS_CONFIG", "option \"capath\": %s: %s", dir, strerror(errno));

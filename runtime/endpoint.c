@@ -16,6 +16,7 @@
 #include "core.h"
 
 #define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
+#define ADDRESSESONLY "Methods of sockets take addresses only: net.getaddrinfo finds those of a name."
 
 /* Their methods come from the bindings. */
 const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL,
@@ -38,7 +39,7 @@ int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a) {
   int n = nl_fail(L, op, "EAI_NONAME", "%s", reason(host, problem));
   lua_pushvalue(L, arg);
   lua_setfield(L, -2, "host");
-  lua_pushliteral(L, "Methods of sockets take addresses only: net.getaddrinfo finds those of a name.");
+  lua_pushstring(L, problem != NULL ? "netlua ifaces -a lists the interfaces." : ADDRESSESONLY);
   lua_setfield(L, -2, "hint");
   return n;
 }

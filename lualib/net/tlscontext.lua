@@ -55,10 +55,11 @@ end
 -- The text of a file, or that text as it was given.
 local function content(field, value)
   if value:find("-----BEGIN", 1, true) then return value end
-  local file, why, number = io.open(value, "rb")
+  local file, _, number = io.open(value, "rb")
   if not file then
-    local err = core_error.errno("open", number)
-    err.message = shown(value) .. why:sub(#value + 1)
+    local err = core_error.errno("tls", number)
+    err.message = ("option %q: %s: %s"):format(field, shown(value), err.message)
+    err.hint = "Give the text of a file, with its line -----BEGIN, or the path of one that can be read."
     return nil, err
   end
   local held <close> = file -- luacheck: ignore held

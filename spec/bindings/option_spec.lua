@@ -210,6 +210,20 @@ describe("setsockopt and getsockopt", function()
     assert.equal("ENOPROTOOPT", select(2, s:setsockopt(net.SOL_SOCKET, 9999, 1)).code)
   end)
 
+  it("name the option that is refused", function()
+    local a, b = net.pair()
+    local function said(method, ...) return select(2, b[method](b, ...)).message end
+
+    assert.equal("TCP_NODELAY: operation not supported", select(2, a:setsockopt("tcp_nodelay", true)).message)
+    assert.equal("TCP_NODELAY: operation not supported", said("getsockopt", "TCP_NODELAY"))
+    assert.equal("TCP_NODELAY: operation not supported", said("getsockopt", "TCP_NODELAY", 4))
+    assert.equal("TCP_INFO: operation not supported", said "info")
+    local unknown = "option 99 of level 1: protocol option not available"
+    assert.equal(unknown, said("setsockopt", net.SOL_SOCKET, 99, 1))
+    a:close()
+    b:close()
+  end)
+
   it("tell the process at the other end of a unix socket, and that others have none", function()
     local a <close>, b = net.pair()
     local _ <close>, c = connected.tcp()

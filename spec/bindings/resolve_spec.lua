@@ -187,6 +187,22 @@ describe("getaddrinfo with a service", function()
     end)
   end
 
+  it("says that a zone names no interface", function()
+    local _, err = net.getaddrinfo("fe80::1%nosuch0", 80)
+
+    assert.equal("EAI_NONAME", err.code)
+    assert.equal("no interface of the name or number after %", err.message)
+  end)
+
+  it("names the service or protocol that is unknown", function()
+    assert.equal('unknown service "nosuch"', select(2, port "nosuch").message)
+    assert.equal("no service nosuch in /etc/services", select(2, net.getservbyname "nosuch").message)
+    local _, err = net.getservbyname("http", "nosuch")
+    assert.equal("no service http/nosuch in /etc/services", err.message)
+    assert.equal("no service 64999/udp in /etc/services", select(2, net.getservbyport(64999, "udp")).message)
+    assert.equal("no protocol nosuch in /etc/protocols", select(2, net.getprotobyname "nosuch").message)
+  end)
+
   it("gives EAI_SERVICE for a name with raw, and where names are not allowed EAI_NONAME", function()
     local _, err = port("http", { socktype = "raw" })
     assert.equal("EAI_SERVICE", err.code)

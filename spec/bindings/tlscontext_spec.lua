@@ -60,7 +60,9 @@ describe("a context", function()
   end)
 
   it("refuses files and settings that OpenSSL does not take", function()
-    assert.matches("/nonexistent", refused { cafile = "/nonexistent" }, 1, true)
+    local missing = 'option "cafile": /nonexistent: No such file or directory'
+    assert.matches(missing, refused { cafile = "/nonexistent" }, 1, true)
+    assert.matches("/dev/null: no certificates in it", refused { cafile = "/dev/null" }, 1, true)
     assert.matches("/nonexistent", refused { capath = "/nonexistent" }, 1, true)
     assert.matches("ciphers", refused { ciphers = "NOTHING" }, 1, true)
     assert.matches("ciphersuites", refused { ciphersuites = "NOTHING" }, 1, true)

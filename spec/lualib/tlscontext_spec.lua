@@ -26,7 +26,8 @@ describe("a context of net.tls", function()
     local _, folder = net.tls.context { ca = "/" }
 
     assert.equal("ENOENT", err.code)
-    assert.matches("/nonexistent/cert", err.message, 1, true)
+    assert.equal('option "cert": /nonexistent/cert: no such file or directory', err.message)
+    assert.matches("-----BEGIN", err:explain(), 1, true)
     assert.equal("TLS_CONFIG", folder.code)
 
     local name = os.tmpname()

@@ -115,6 +115,15 @@ describe("an error about a link-local address", function()
     assert.matches("net.getaddrinfo", err:explain(), 1, true)
   end)
 
+  it("says where the interfaces are listed, of a zone that is none", function()
+    local s <close> = assert(net.udp())
+
+    local _, err = s:sendto("x", "fe80::1%nosuch0", 9)
+
+    assert.equal("no interface of the name or number after %", err.message)
+    assert.equal("netlua ifaces -a lists the interfaces.", err:explain())
+  end)
+
   it("says that a zone is missing", function()
     if not island.possible() then return pending "no namespaces here" end
 
