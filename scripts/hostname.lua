@@ -1,8 +1,9 @@
 -- hostname: what this host is called, and where names lead.
 
--- Every family in the order of trying, or the one address that gethostbyname gives.
+-- Every family in the order of trying, or the one address that gethostbyname gives. Who asks for the name of
+-- an IPv6 address wants no IPv4 address of it.
 local function addressesof(name, args)
-  if not args.all then
+  if not args.all and not (args.fqdn and name:find ":") then
     local address, err = net.gethostbyname(name, args.timeout)
     if err and err.code == "EAI_ADDRFAMILY" then err.hint = "With --all its addresses are shown." end
     return address and { address }, err

@@ -46,6 +46,22 @@ describe("hostname", function()
     assert.same({ "::1" }, records[1].addresses)
   end)
 
+  it("gives the name of an IPv6 address, or the address where it has none", function()
+    if not island.possible() then return pending "no namespaces here" end
+    local script = [[
+      local form = { "--format", "plain", "--fields", "fqdn,addresses" }
+      local words = { "--fqdn", "2001:db8::1", "2001:db8::2", table.unpack(form) }
+      print((net.tool.call("hostname", words, io.write, io.write)))
+    ]]
+
+    local out = island.run(script, { ["/etc/hosts"] = "2001:db8::1 six.example.test six\n",
+      ["/etc/resolv.conf"] = "", ["/etc/nsswitch.conf"] = "hosts: files\n" })
+
+    assert.truthy(out:find("six.example.test\t2001:db8::1\n", 1, true))
+    assert.truthy(out:find("2001:db8::2\t2001:db8::2\n", 1, true))
+    assert.matches("\n0\n$", out)
+  end)
+
   it("ends with 6 for a name that is not there, with 1 where others are", function()
     assert.equal(6, (select(3, tools.run("hostname", "10.0.0.256"))))
     assert.equal(6, (select(3, tools.run("hostname", "::1"))))
