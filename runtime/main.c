@@ -400,7 +400,7 @@ static int unknownword (const char *word) {
       (void)fprintf(stderr, "; did you mean '%s'?", e->name + 8);
     }
   }
-  (void)fputs("\n", stderr);
+  (void)fputs("\ntry: netlua --help\n", stderr);
   return USAGE;
 }
 
@@ -428,7 +428,7 @@ static const char usage[] =
     "  -E        ignore environment variables\n"
     "  -W        turn warnings on\n"
     "  --        stop handling options\n"
-    "  --help    show this, and the tools\n"
+    "  -h        show this, and the tools, as --help does\n"
     "  -         run standard input\n";
 
 static int badusage (const char *option) {
@@ -440,13 +440,13 @@ static int badusage (const char *option) {
   return USAGE;
 }
 
-static int help (void) {
-  (void)printf("%stools: netlua TOOL --help\n ", usage);
-  for (const nl_embedded *e = nl_embeddedfiles; e->name != NULL; e++) {
-    if (strncmp(e->name, "scripts.", 8) == 0) (void)printf(" %s", e->name + 8);
-  }
-  (void)putchar('\n');
-  return OK;
+static int help (lua_State *L) {
+  static const char list[] =
+      "for _, name in ipairs(net.tool.names()) do\n"
+      "  print(('  %-9s %s'):format(name, net.tool.load(name).summary))\n"
+      "end";
+  (void)printf("%stools, with --help of their own:\n", usage);
+  return runstring(L, list, "=netlua");
 }
 
 /* Reads one option word. False: it is wrong. */
@@ -455,7 +455,7 @@ static bool readoption (options *o, char **argv, int *i) {
   if (strcmp(arg, "-i") == 0) return o->interactive = true;
   if (strcmp(arg, "-q") == 0) return o->quiet = true;
   if (strcmp(arg, "-v") == 0 || strcmp(arg, "--version") == 0) return o->version = true;
-  if (strcmp(arg, "--help") == 0) return o->help = true;
+  if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0) return o->help = true;
   if (strcmp(arg, "-E") == 0) return o->noenv = true;
   if (strcmp(arg, "-W") == 0) return true;
   if (arg[1] != 'e' && arg[1] != 'l') return false;
@@ -523,6 +523,7 @@ static void openstandard (void) {
 
 static int body (lua_State *L, const options *o, int argc, char **argv, bool *leaves) {
   setarg(L, argc, argv, o->script);
+  if (o->help) return help(L);
   int status = o->noenv ? OK : runinit(L);
   if (status != OK) return status;
   status = runoptions(L, o, argc, argv);
@@ -588,7 +589,6 @@ int main (int argc, char **argv) {
   if (argv[0] != NULL && argv[0][0] != '\0') program = argv[0];
   const char *wrong = readoptions(&o, argv);
   if (wrong != NULL) return badusage(wrong);
-  if (o.help) return flushall(help());
   if (o.version) (void)printf("netlua %s  %s\n", NETLUA_VERSION, LUA_COPYRIGHT);
   return run(&o, argc, argv);
 }

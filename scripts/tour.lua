@@ -419,7 +419,7 @@ local function show(number, step)
 end
 
 return {
-  summary = "shows in a few seconds what netlua does, on servers that it starts itself",
+  summary = "What netlua does, on servers that it starts itself.",
   usage = "",
   run = function(args)
     if #args > 0 then

@@ -249,7 +249,8 @@ end
 local function runplain(name, spec, words)
   for _, word in ipairs(words) do
     if word == "-h" or word == "--help" then
-      toout(("usage: netlua %s %s\n%s\n"):format(name, spec.usage, spec.summary))
+      local form = name .. (spec.usage ~= "" and " " .. spec.usage or "")
+      toout(("usage: netlua %s\n%s\n"):format(form, spec.summary))
       return 0
     end
   end

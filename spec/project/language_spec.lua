@@ -503,7 +503,7 @@ describe("the command line", function()
       "print(package.path, package.cpath)" },
   }
 
-  for _, word in ipairs { "-h", "---", "-Ex", "-vv", "-iv", "-Wx", "-e", "-l", "-l -e" } do
+  for _, word in ipairs { "-x", "---", "-Ex", "-vv", "-iv", "-Wx", "-e", "-l", "-l -e" } do
     it("refuses " .. word .. " in the standalone Lua's words", function()
       local _, expected = netlua.shell(stock .. " " .. word)
       local _, err, status = netlua.shell("%s " .. word)

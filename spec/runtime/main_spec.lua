@@ -88,16 +88,18 @@ describe("the options", function()
     end)
   end
 
-  it("show how to use the program, and its tools, for --help", function()
-    local out, err, status = sh "NETLUA --help && NETLUA --help nosuch"
+  for _, words in ipairs { "--help", "-h", "--help nosuch", "-i -h" } do
+    it(("show how to use the program, and its tools, for %s"):format(words), function()
+      local out, err, status = sh("LUA_INIT='print(1)' NETLUA %s", words)
 
-    local shown = lines(out)
-    assert.equal("", err)
-    assert.matches("^usage: netlua ", shown[1])
-    assert.matches(" gai hostname ", shown[#shown], 1, true)
-    assert.equal(0, #shown % 2)
-    assert.equal(0, status)
-  end)
+      local shown = lines(out)
+      assert.equal("", err)
+      assert.matches("^usage: netlua ", shown[1])
+      assert.matches("\n  gai       What getaddrinfo answers.\n", out, 1, true)
+      assert.matches("^  trace     The routers", shown[#shown])
+      assert.equal(0, status)
+    end)
+  end
 
   it("show the version and go on only if there is something to run", function()
     local out, _, status = sh "NETLUA --version && NETLUA -v -e 'print(2)'"
@@ -260,6 +262,7 @@ describe("the first word", function()
     local _, err, status = sh "NETLUA banana"
 
     assert.equal("no script or tool named 'banana'", message(err))
+    assert.matches("\ntry: netlua --help\n", err, 1, true)
     assert.equal(2, status)
   end)
 end)
