@@ -78,6 +78,7 @@ typedef struct nl_runtime {
   volatile sig_atomic_t interrupt;              /* 0, 1: ^C came, 2: it came again, unwind everything */
   volatile sig_atomic_t struck;                 /* the hook has run since the last ^C */
   bool interrupted;                             /* ^C has canceled the program */
+  bool tool;                                    /* one has run: ^C is told without a traceback */
   double interrupted_at;                        /* when ^C came last, or 0 */
   nl_task *prompt;                              /* who reads entries: ^C does not end it; or NULL */
   nl_task *foreground;                          /* what ^C cancels then: the entry, or its reading; or NULL */
@@ -161,6 +162,7 @@ void nl_tellpollers (lua_State *L, int fd);  /* [-0, +0, -] bytes of it left the
 /* interrupt.c */
 void nl_interrupt (nl_runtime *rt);               /* async-signal-safe */
 void nl_catch (nl_runtime *rt, int number);       /* the signal cancels the program; not ^C: ends it after */
+void nl_toolruns (nl_runtime *rt);                /* from now on SIGTERM and SIGHUP cancel the program too */
 void nl_uncatch (void);                           /* the runtime goes: a signal finds nothing to cancel */
 void nl_endbysignal (void);                       /* ends the program if one was to */
 void nl_rearm (nl_runtime *rt, lua_State *L);     /* [-0, +0, -] a pending ^C strikes in L */

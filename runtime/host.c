@@ -199,12 +199,26 @@ static int put (lua_State *L) {
   return 2;
 }
 
+/* toolruns(): ^C and signals are a tool's from now on */
+static int toolruns (lua_State *L) {
+  nl_toolruns(nl_rt(L));
+  return 0;
+}
+
 int nl_openhost (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"loadtool", loadtool},   {"tools", tools},       {"isterminal", isterminal},
-      {"clock", wallclock},     {"filetype", filetype}, {"appendfile", appendfile},
-      {"dropfront", dropfront}, {"folder", folder},     {"target", target},
-      {"copymode", copymode},   {"put", put},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"loadtool", loadtool},
+                                       {"tools", tools},
+                                       {"isterminal", isterminal},
+                                       {"clock", wallclock},
+                                       {"filetype", filetype},
+                                       {"appendfile", appendfile},
+                                       {"dropfront", dropfront},
+                                       {"folder", folder},
+                                       {"target", target},
+                                       {"copymode", copymode},
+                                       {"put", put},
+                                       {"toolruns", toolruns},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushliteral(L, NETLUA_VERSION);
   lua_setfield(L, -2, "version");

@@ -4,7 +4,8 @@
  * a pending interrupt on. The first ^C is an error raised once; after a second one within two seconds
  * every instruction raises, so that no protected call can hold on.
  *
- * A signal that asks a tool to end does the same, and ends it when it has tidied up.
+ * A signal that asks a tool to end does the same, and ends it when it has tidied up; so it is with a script
+ * from its first tool on.
  *
  * A program is canceled as a whole. At a prompt ^C is for the task in the foreground, and strikes no
  * other unless that one keeps the scheduler from coming round.
@@ -188,6 +189,7 @@ static void onsignal (int number) {
   if (number != SIGINT) {
     ending = number;
     (void)signal(number, SIG_DFL); /* a second one does not wait */
+    if (waiting != NULL && waiting->prompt != NULL) (void)raise(number);
   }
   if (waiting != NULL) nl_interrupt(waiting);
   errno = saved;
@@ -200,6 +202,14 @@ void nl_catch (nl_runtime *rt, int number) {
   waiting = rt;
   bool ignored = sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
   if (!ignored || number == SIGINT) (void)sigaction(number, &sa, NULL);
+}
+
+/* A prompt has its own way with them. */
+void nl_toolruns (nl_runtime *rt) {
+  rt->tool = true;
+  if (rt->prompt != NULL) return;
+  nl_catch(rt, SIGTERM);
+  nl_catch(rt, SIGHUP);
 }
 
 void nl_uncatch (void) {

@@ -29,7 +29,6 @@ typedef struct options {
 
 static nl_runtime *host; /* for the signal handlers */
 static const char *program = "netlua";
-static bool tool;           /* a bundled tool runs: whoever interrupts it wants no traceback of it */
 static int toolstatus = OK; /* of the last one that ran, also in a script: that of the program */
 
 /* ---- reports */
@@ -183,7 +182,7 @@ static int runtask (lua_State *L, int nargs) {
   rt->main = NULL;
   if (!ran) reportstop(L, t);
   if (ran && !failed) return OK;
-  if (ran && !(tool && rt->interrupted)) { /* canceled */
+  if (ran && !(rt->tool && rt->interrupted)) { /* canceled */
     lua_pushvalue(L, -1);
     reportfailure(L, true);
   }
@@ -335,9 +334,7 @@ static int runtool (lua_State *L, const char *name) {
   static const char code[] = "return require('net.tool').run(...)";
   if (luaL_loadbufferx(L, code, sizeof code - 1, "=netlua", "t") != LUA_OK) return failed(L);
   lua_pushstring(L, name);
-  tool = true;
-  nl_catch(host, SIGTERM);
-  nl_catch(host, SIGHUP);
+  nl_toolruns(host);
   int status = runwithargs(L, 1);
   if (status != OK) return status == FAILED ? 3 : status;
   return toolstatus;

@@ -351,7 +351,8 @@ function tool.call(spec, words, write, warn)
 end
 
 ---Runs a tool as `netlua NAME WORDS` does: it writes to standard output and standard error, and its status
----will be that of the program, unless that ends in another way; of several tools the last one's counts.
+---will be that of the program, unless that ends in another way; of several tools the last one's counts. From
+---then on ^C ends the program without a traceback, and SIGTERM and SIGHUP let it tidy up as ^C does.
 ---@async
 ---@param spec string|net.tool.spec name of a tool of the program, or one of your own
 ---@param ... string words
@@ -364,6 +365,7 @@ function tool.run(spec, ...)
   local words = { ... }
   check.texts("run", 2, words)
   local status
+  host.toolruns()
   if found.usage then
     status = runplain(name, found, words)
   else

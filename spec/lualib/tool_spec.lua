@@ -135,6 +135,28 @@ return { summary = "old", usage = "WORD",
       "bad argument #1 to 'run' (option \"name\": string expected, got 5)")
   end)
 
+  it("of a script tidies up when it is interrupted or ended, without a traceback", function()
+    -- SIGTERM left the file of -o as it had been, and ^C showed a traceback of the library.
+    local script = [[
+      local signal = table.remove(arg, 1)
+      net.tool.run({ name = "slow.lua", columns = { "target" }, run = function(_, out)
+        out:record { target = "a" }
+        io.popen("kill -" .. signal .. " $PPID"):close()
+        net.sleep(60)
+      end }, table.unpack(arg))]]
+
+    for name, number in pairs { INT = 2, TERM = 15, HUP = 1 } do
+      local file = os.tmpname()
+      local _, err, status = netlua.run(script, name, "-o", file)
+      local results <close> = assert(io.open(file))
+      os.remove(file)
+
+      assert.equal("a\n", results:read "a")
+      assert.not_matches("traceback", err)
+      assert.equal(128 + number, status)
+    end
+  end)
+
   it("run by a script gives it its status, unless that fails or a prompt follows", function()
     -- The status was that of the script alone: 0, whatever the tool had said.
     local closed = 'net.tool.run("portcheck", "127.0.0.1:1", "-q")\n'

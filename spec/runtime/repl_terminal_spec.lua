@@ -70,6 +70,16 @@ describe("the terminal is as before after", function()
     end
   end)
 
+  it("a signal, where a tool has run before the prompt", function()
+    local code = "net.tool.run('inet', '::1', '-o', '/dev/null')"
+    for _, name in ipairs { "TERM", "HUP" } do
+      local term <close> = pty.prompt { args = { "-i", "-e", code } }
+      term:signal(name)
+      assert.same({ "signaled", pty.signals[name] }, { term:exit() })
+      same(term)
+    end
+  end)
+
   it("an error in the start-up file, which does not end the session", function()
     local term <close> = pty.prompt { files = { ["config/netlua/repl.lua"] = "first = 1\nerror 'oops'" } }
     assert.matches("repl.lua:2: oops", term.screen:text(), 1, true)
