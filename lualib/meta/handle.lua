@@ -62,7 +62,8 @@ function handle:setblocking(blocking) end
 ---```
 function handle:getsockname() end
 
----Gives the address of the other side.
+---Gives the address of the other side. Ask while the connection is there: the system forgets it when both
+---directions have ended.
 ---@return string? address numeric, or "unix:/path", "unix:@name", "unix:" for an unnamed socket
 ---@return integer|net.error|nil port none for unix; or the error: CLOSED, ENOTCONN, ENOTSOCK
 ---@see getpeername(2)

@@ -3,8 +3,8 @@
 
 ---Sockets, waiting and what goes with them: a global of every script, and what `require "net"` returns.
 ---Besides the constants below it has those of socket options and messages, SO_*, TCP_*, UDP_*, IP_*, IPV6_*,
----SOL_* and MSG_*, and the other IPPROTO_*: net.options lists the options. `net.ip` and `net.mac` are
----modules.
+---SOL_* and MSG_*, and the other IPPROTO_*: net.options lists the options. `net.ip`,
+---`net.mac`, `net.port`, `net.tls`, `net.tool` and `net.x509` are modules.
 ---@class net
 local net = {}
 
