@@ -104,7 +104,7 @@ end
 local CHAPTERS = {
   "first-script", "waiting", "streams", "servers", "datagrams", "names", "reverse", "addresses", "bytes",
   "options", "timeouts", "shutdown", "multicast", "select", "interfaces", "ports", "path", "diagnose",
-  "tls", "tls-servers", "certificates", "errors", "command-line", "prompt", "tools",
+  "tls", "tls-servers", "certificates", "errors", "command-line", "prompt", "tools", "known", "recipes",
 }
 
 local pages = { "README.md" }
