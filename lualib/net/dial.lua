@@ -28,6 +28,15 @@ local function familyof(options)
   return options.family or source and (source:find(":", 1, true) and "inet6" or "inet")
 end
 
+local SILENT = "Nobody answered: packets are dropped on the way, or the host is off. "
+  .. "To tell: netlua diagnose %s"
+local UNNAMED = "No name server answered in that time. To ask each of them: netlua diagnose %s"
+
+-- What to do about silence.
+local function hint(words, host, port)
+  return words:format((host:find ":" and "[%s]:%d" or "%s:%d"):format(host, tonumber(port)))
+end
+
 -- The entries of a list, without those whose address came before.
 local function distinct(list)
   local entries, seen = {}, {}
@@ -89,6 +98,7 @@ local function try(address, port, options, timeout)
   err.address = err.address or address
   err.port = err.port or tonumber(port)
   err.ms = milliseconds(began)
+  if err.code == "TIMEOUT" and err.port then err.hint = hint(SILENT, err.address, err.port) end
   return nil, err
 end
 
@@ -159,6 +169,7 @@ local function failure(host, port, err, attempts)
   local all = newerror("connect", err.code, err.message)
   for field, value in pairs(err) do all[field] = value end
   all.op, all.host, all.port, all.attempts = "connect", host, tonumber(port), history(attempts, err)
+  if all.code == "TIMEOUT" then all.hint = hint(SILENT, host, port) end
   return all
 end
 
@@ -177,6 +188,7 @@ local function byname(host, port, options, timeout)
   local list, err = require("net.task").timeout(timeout, lookup, host, options)
   if not list then
     err.op, err.port = "connect", tonumber(port)
+    if err.code == "TIMEOUT" then err.hint = hint(UNNAMED, host, port) end
     return nil, err
   end
   local lookup_ms = milliseconds(began)

@@ -179,6 +179,7 @@ describe("net.connect", function()
     assert.equal(host, err.address)
     assert.equal(port, err.port)
     assert.is_nil(err.partial)
+    assert.matches(("To tell: netlua diagnose %s:%d"):format(host, port), err:explain(), 1, true)
     assert.is_true(err.ms >= 40)
     assert.is_true(net.now() - began < 20)
   end)
@@ -192,6 +193,22 @@ describe("net.connect", function()
     assert.equal("TIMEOUT", err.code)
     assert.equal("localhost", err.host)
     assert.equal(port, err.port)
+    assert.matches("To tell: netlua diagnose localhost:" .. port, err:explain(), 1, true)
+  end)
+
+  it("says that no name server answered, where that is why", function()
+    if not island.possible() then return pending "no namespaces here" end
+
+    local out = island.run([[
+      local silent = assert(net.udp())
+      assert(silent:bind("127.0.0.1", 53))
+      local _, err = net.connect("example.test", 80, { timeout = 0.1 })
+      print(err)
+      print(err:explain())]], { ["/etc/resolv.conf"] = "nameserver 127.0.0.1\n",
+      ["/etc/nsswitch.conf"] = "hosts: dns\n" })
+
+    assert.equal("connect example.test:80: timed out (TIMEOUT)\n"
+      .. "No name server answered in that time. To ask each of them: netlua diagnose example.test:80\n", out)
   end)
 
   it("gives up at the deadline around it", function()
