@@ -317,11 +317,11 @@ function output:record(rec, since)
   forms[self.form](self, rec)
 end
 
--- Whether the error is about another address than the target that is named anyway.
+-- Whether the error is about another address or port than the target that is named anyway.
 local function elsewhere(target, err)
-  if not err.address or err.address == target then return false end
+  if not err.address or not err.port then return err.address ~= nil and err.address ~= target end
   local form = err.address:find ":" and "[%s]:%d" or "%s:%d"
-  return not err.port or target ~= form:format(err.address, err.port)
+  return target ~= form:format(err.address, err.port)
 end
 
 -- The message, without the target where it begins with it: that is named anyway.

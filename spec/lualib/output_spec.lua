@@ -17,6 +17,18 @@ describe("the output of a tool", function()
     assert.equal("netlua hostname: no: name does not exist (EAI_NONAME)\n", quiet)
   end)
 
+  it("names the port of a failure, where the target has none", function()
+    local _, err = net.is_port_open("127.0.0.1", 1)
+    local function said(target)
+      local run = function(_, out) return out:fail(target, err) end
+      return select(3, net.tool.call({ run = run }, { "-q" }))
+    end
+
+    assert.equal("netlua tool: 127.0.0.1: connect 127.0.0.1:1: connection refused (ECONNREFUSED)\n",
+      said "127.0.0.1")
+    assert.equal("netlua tool: 127.0.0.1:1: connection refused (ECONNREFUSED)\n", said "127.0.0.1:1")
+  end)
+
   it("writes a record per line with --json, failures too", function()
     local out, err, status = tools.echo "--json a no"
     local lines = {}
