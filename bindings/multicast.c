@@ -54,6 +54,8 @@ static int getmembership (lua_State *L, const char *op, membership *m) {
   int bad = getaddress(L, op, group, &m->group);
   if (bad == 0 && !ismulticast(&m->group)) {
     bad = wrongaddress(L, op, "EINVAL", group, "not a multicast address");
+    lua_pushliteral(L, "Groups are 224.0.0.0 to 239.255.255.255, and ff00:: and above.");
+    lua_setfield(L, -2, "hint");
   }
   if (bad == 0 && source != NULL) bad = getaddress(L, op, source, &m->source);
   m->sourced = source != NULL;

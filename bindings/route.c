@@ -201,7 +201,10 @@ static int getinterface (lua_State *L, int arg, const char *text, lookup *k) {
   }
   if (zone != 0) k->in.index = zone;
   if (k->in.index != 0 || !nl_needszone(&k->to)) return 0;
-  return wrongaddress(L, "EINVAL", text, NL_NOZONE);
+  int n = wrongaddress(L, "EINVAL", text, NL_NOZONE);
+  lua_pushliteral(L, NL_PUTZONE);
+  lua_setfield(L, -2, "hint");
+  return n;
 }
 
 /* destination, {source =, interface =, mark =} at 1 and 2. 0, or 2 with nil, err pushed. */

@@ -56,7 +56,7 @@ static void setzonemessage (lua_State *L, int number, const nl_address *a) {
   unsigned zone = nl_zoneof(a);
   if (number != EINVAL && number != EADDRNOTAVAIL && number != ENETUNREACH && number != ENODEV) return;
   if (!nl_needszone(a) || (zone != 0 && if_indextoname(zone, name) != NULL)) return;
-  lua_pushliteral(L, "Put the zone behind the address: %, and an interface that netlua ifaces lists.");
+  lua_pushliteral(L, NL_PUTZONE);
   lua_setfield(L, -2, "hint");
   if (zone == 0 && isgroup(number, a)) return;
   if (zone == 0) lua_pushliteral(L, NL_NOZONE);

@@ -53,7 +53,8 @@ static const codeinfo codes[] = {
       "Another socket holds that address and port. Find it with netlua freeport PORT --who, choose another "
       "port, or port 0 for any free one."),
     E(EADDRNOTAVAIL, "address", "address not available",
-      "No interface of this machine has that address, or all local ports towards that target are used."),
+      "No interface of this machine has that address (netlua ifaces lists those it has), or all local ports "
+      "towards that target are used."),
     E(EDESTADDRREQ, "address", "destination address required",
       "A datagram needs a destination: use sendto, or connect first."),
     E(EAFNOSUPPORT, "address", "address family not supported",
@@ -68,7 +69,8 @@ static const codeinfo codes[] = {
     E(ENOTDIR, "address", "not a directory", "A part of the path is a file."),
     E(ENOTSOCK, "address", "not a socket", "The descriptor or path is something else than a socket."),
     E(ENXIO, "address", "no such device or address", "Nothing is attached at that address."),
-    E(ENODEV, "address", "no such device", "No interface of that name or address, or no route to the group."),
+    E(ENODEV, "address", "no such device",
+      "No interface of that name or address (netlua ifaces -a lists them), or no route to the group."),
     E(ENAMETOOLONG, "address", "name too long", "The name or path is longer than the system takes."),
     E(EACCES, "permission", "permission denied",
       "The system refuses: a port below 1024 without privilege, a socket file's mode, a broadcast not "

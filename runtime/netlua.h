@@ -361,6 +361,7 @@ void nl_setlayer (lua_State *L, nl_stream *s, nl_layer *layer); /* [-0, +0, -] o
 extern const nl_class nl_listener_class, nl_datagram_class; /* nl_streams with methods of the bindings */
 
 #define NL_NOZONE "a link-local address needs a zone, as in fe80::1%eth0"
+#define NL_PUTZONE "Put the zone behind the address: %, and an interface that netlua ifaces lists."
 
 /* Host and port at arg and arg + 1, no port for a unix path. 0, or 2 with nil, err pushed. */
 int nl_checkaddress (lua_State *L, int arg, const char *op, nl_address *a); /* [-0, +0|2, v] */

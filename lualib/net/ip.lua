@@ -73,9 +73,14 @@ local function fromraw(bytes, prefix, zone)
   return new(6, hi, lo, prefix, zone)
 end
 
+local PREFIXES = "A prefix is a number to 32, of IPv6 to 128, or a netmask of IPv4."
+local FORMS = "An address is four numbers from 0 to 255 without leading zeros, or IPv6; a network has "
+  .. "/prefix behind it. net.inet_aton reads the old forms."
+
 local function bad(text, why)
   local err = fail("net.ip.parse", "EINVAL", why or "not an address or network")
   err.address = text
+  err.hint = why and PREFIXES or FORMS
   return nil, err
 end
 

@@ -72,6 +72,7 @@ function mac.parse(text)
   if raw then return new(raw) end
   local err = fail("net.mac.parse", "EINVAL", "not a hardware address")
   err.address = text
+  err.hint = "It is 6 or 8 bytes in hexadecimal, with colons, dashes, dots or nothing between."
   return nil, err
 end
 

@@ -101,7 +101,9 @@ local function zoned(op, address, options)
   local link = options.interface and nameof(options.interface)
     or options.source and options.source:match "%%(.+)$"
   if link then return address .. "%" .. link end
-  return nil, newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
+  local err = newerror(op, "EINVAL", "a link-local address needs a zone, as in fe80::1%eth0")
+  err.hint = "Put the zone behind the address: %, and an interface that netlua ifaces lists."
+  return nil, err
 end
 
 -- An address, with its zone, if it can be asked.

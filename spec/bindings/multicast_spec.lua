@@ -163,6 +163,7 @@ describe("join", function()
 
       assert.is_nil(ok)
       assert.equal(row[3], err.code)
+      if row[3] == "EINVAL" then assert.matches("^Groups are", err:explain()) end
     end)
   end
 

@@ -141,6 +141,12 @@ ip -6 route add ${kind%%.*} 2001:db8:${kind#*.}::/48; done]], [[
     assert.equal("127.0.0.1", way.destination)
   end)
 
+  it("says how a zone is given, where one is missing", function()
+    local _, err = net.route "fe80::1"
+
+    assert.matches("^Put the zone behind the address: %%, and an interface", err:explain())
+  end)
+
   local wrong = {
     { "localhost", nil, "EINVAL" },
     { "", nil, "EINVAL" },

@@ -43,6 +43,14 @@ describe("net.ip.parse", function()
     "1.2.3.4/0x8", "1.2.3.4/1e1", "1.2.3.4%lo", "::1%", "::1%a%b", "::1%a b", "%lo", "/8", "::1/129",
     "::/255.0.0.0",
     "[::1]", "fe80::1/64%lo", "localhost", "a\0b", "1.2.3.4\0", "1.2.3.4/8\0", ("1"):rep(300), "\xff" }
+  it("says which forms there are, of an address and of a prefix", function()
+    local _, address = ip.parse "300.1.1.1"
+    local _, prefix = ip.parse "10.0.0.0/33"
+
+    assert.matches("four numbers from 0 to 255", address:explain())
+    assert.matches("a number to 32", prefix:explain())
+  end)
+
   for _, text in ipairs(bad) do
     it(("gives nil, err for %q"):format(text), function()
       local a, err = ip.parse(text)

@@ -34,6 +34,7 @@ describe("net.mac.parse", function()
 
       assert.is_nil(m)
       assert.equal("EINVAL", err.code)
+      assert.matches("6 or 8 bytes", err:explain())
       assert.equal(text, err.address)
       assert.is_nil((mac.bytes(text)))
     end)

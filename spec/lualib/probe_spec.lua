@@ -67,6 +67,7 @@ describe("the address of a host", function()
     assert.is_nil(address)
     assert.same({ "EINVAL", "ping", "fe80::1" }, { err.code, err.op, err.host })
     assert.matches("needs a zone", err.message)
+    assert.matches("^Put the zone behind the address", err:explain())
     local index = net.interfaces().lo.index
     assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1", { interface = "lo" }))
     assert.equal("fe80::1%lo", probe.lookup("ping", "fe80::1", { interface = index }))
