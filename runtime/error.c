@@ -29,8 +29,8 @@ static const codeinfo codes[] = {
       "The peer stopped answering, or packets are dropped on the way. Try another port of the same "
       "host to tell a dead host from a filtered port."),
     E(ENETUNREACH, "unreachable", "network is unreachable",
-      "This machine has no route to that address. Check the routing table, and whether IPv6 works "
-      "here at all if the address is IPv6."),
+      "This machine has no route to that address. Check the routing table with netlua route, and whether "
+      "IPv6 works here at all if the address is IPv6."),
     E(EHOSTUNREACH, "unreachable", "no route to host",
       "A router, or this machine when nobody answered its ARP or neighbour request, says that the host "
       "cannot be reached. Check that it is switched on and in that network."),
@@ -124,7 +124,8 @@ static const codeinfo codes[] = {
       "The name exists but has no address of that family. Ask for the other family."),
     E(EAI_ADDRFAMILY, "dns", "name has no address of that family", "Ask for the other family."),
     E(EAI_FAMILY, "dns", "address family not supported", "Ask for inet or inet6."),
-    E(EAI_SERVICE, "dns", "unknown service", "Give the port as a number, or a name of /etc/services."),
+    E(EAI_SERVICE, "dns", "unknown service",
+      "Give the port as a number, or a name of /etc/services, which has some for TCP or UDP alone."),
     E(EAI_SOCKTYPE, "dns", "socket type not supported", "The service does not exist for that type."),
     E(EAI_BADFLAGS, "dns", "bad flags", "The flags contradict each other."),
     E(EAI_MEMORY, "limit", "out of memory", "Memory ran out in the resolver."),
