@@ -69,6 +69,14 @@ void *nl_newbio (lua_State *L) {
   return g->ptr;
 }
 
+/* What each of OpenSSL's parts says of a failure is in its queue: that of TLS is to the point. */
+unsigned long nl_sslreason (void) {
+  unsigned long first = ERR_get_error(), reason = first;
+  while (reason != 0 && ERR_GET_LIB(reason) != ERR_LIB_SSL) reason = ERR_get_error();
+  ERR_clear_error(); /* nothing is left for a layer above to find */
+  return reason != 0 ? reason : first;
+}
+
 /* ---- results */
 
 void nl_pushbio (lua_State *L, void *bio) {

@@ -157,6 +157,11 @@ static int give (int number) {
   return -1;
 }
 
+/* Whether another task is about the handshake: nothing can be read or written yet. */
+static bool shaking (const tls *t) {
+  return t->failure == FINE && t->number == 0 && !t->base.established;
+}
+
 static void begincall (tls *t, size_t room) {
   ERR_clear_error();
   t->reason = 0;
@@ -164,21 +169,13 @@ static void begincall (tls *t, size_t room) {
   t->budget = room + GREED;
 }
 
-/* OpenSSL's queue has what each of its parts says of a failure: that of TLS is to the point. Nothing is left
- * for a layer above to find. */
-static unsigned long reasonof (const tls *t) {
-  unsigned long first = ERR_get_error(), reason = first;
-  while (reason != 0 && ERR_GET_LIB(reason) != ERR_LIB_SSL) reason = ERR_get_error();
-  ERR_clear_error();
-  return reason != 0 ? reason : first != 0 ? first : t->reason;
-}
-
 /* Keeps why a call failed, for ever. -1 with errno; EAGAIN: it has not failed. */
 static int failed (tls *t, int result) {
   int how = SSL_get_error(t->base.ssl, result); /* ZERO_RETURN: something failed after the peer's last word */
   if (how == SSL_ERROR_WANT_READ || how == SSL_ERROR_WANT_WRITE) return give(EAGAIN);
   if (how != SSL_ERROR_SSL && t->number != 0) return give(t->number);
-  t->reason = reasonof(t);
+  unsigned long said = nl_sslreason();
+  if (said != 0) t->reason = said;
   bool cut = t->reason == 0 || ERR_GET_REASON(t->reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   bool refused = t->base.verify && !t->base.established && t->base.verdict != X509_V_OK;
   bool over = t->belowended || how == SSL_ERROR_ZERO_RETURN;
@@ -203,9 +200,8 @@ static ssize_t tls_read (nl_layer *l, nl_stream *s, void *to, size_t room) {
   size_t total = 0;
   t->more = false;
   if (t->ended) return 0;
-  if (t->failure != FINE) return give(NL_ELAYER);
+  if (t->failure != FINE || shaking(t)) return give(NL_ELAYER);
   if (t->number != 0) return give(t->number);
-  if (!t->base.established) return give(ENOTCONN);
   (void)tls_flush(l, s); /* where the peer made us write */
   begincall(t, room);
   while (total < room) {
@@ -272,9 +268,8 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
   const char *data;
   size_t total = 0, offset = 0;
   if (t->parted) return give(EPIPE);
-  if (t->failure != FINE) return give(NL_ELAYER);
+  if (t->failure != FINE || shaking(t)) return give(NL_ELAYER);
   if (t->number != 0) return give(t->number);
-  if (!t->base.established) return give(ENOTCONN);
   if (tls_flush(l, s) < 0) return -1;
   for (int at = 0; at < n && t->out.head == t->out.tail;) {
     size_t len = gather(v, n, &at, &offset, record, &data);
@@ -290,7 +285,8 @@ static int tls_shutdown (nl_layer *l, nl_stream *s, int how) {
   tls *t = (tls *)l;
   nl_layer *below = l->below;
   if (how == SHUT_RD) return 0;
-  if (t->failure != FINE || t->number != 0 || !t->base.established) return give(ENOTCONN);
+  if (shaking(t)) return give(NL_ELAYER);
+  if (t->failure != FINE || t->number != 0) return give(ENOTCONN);
   if (!t->parted) {
     ERR_clear_error();
     (void)SSL_shutdown(t->base.ssl); /* a failure is the layer's below, kept in number */
@@ -350,6 +346,7 @@ static int tls_fail (lua_State *L, nl_layer *l, const char *op) {
   nl_layer *below = l->below;
   if (t->failure == UNTRUSTED) return untrusted(L, t, op);
   if (t->failure == BROKEN) return broken(L, t, op);
+  if (shaking(t)) return nl_fail(L, op, "BUSY", "the handshake is not done");
   if (t->failure == FINE) return below->class->fail(L, below, op);
   if (t->base.established) return nl_fail(L, op, "TLS_TRUNCATED", NULL);
   return nl_fail(L, op, "TLS_HANDSHAKE", "the peer closed the connection during the handshake");

@@ -519,6 +519,7 @@ void nl_dropstore (void *store);   /* an X509_STORE */
 void nl_beginopenssl (lua_State *L);       /* [-0, +1, m] */
 void nl_need (lua_State *L, bool fine);    /* [-0, +0, m] false: OpenSSL ran out of memory, which raises */
 void *nl_newbio (lua_State *L);            /* [-0, +1, m] BIO in memory, in a guard */
+unsigned long nl_sslreason (void);         /* [-0, +0, -] why, or 0; empties OpenSSL's queue */
 void nl_pushbio (lua_State *L, void *bio); /* [-0, +1, m] what the BIO in memory holds, which is empty then */
 void nl_pushhex (lua_State *L, const unsigned char *bytes, size_t n); /* [-0, +1, m] */
 /* As hexadecimal digits, by that EVP_MD. */

@@ -207,7 +207,8 @@ ssize_t nl_fill (lua_State *L, nl_stream *s, size_t room) {
   if (n > 0 && s->handle.polled) nl_tellpollers(L, s->handle.fd);
   bool more = holds(s);
   if (more != s->handle.pending) nl_setpending(L, &s->handle, more);
-  s->drained = (s->blocking || n < (ssize_t)space) && !more;
+  bool answered = more || (n < 0 && number == NL_ELAYER); /* and no event would come for that */
+  s->drained = (s->blocking || n < (ssize_t)space) && !answered;
   s->ended = n == 0;
   if (n < 0 && number == EPIPE) number = ECONNRESET; /* what Linux says of a reset after the peer's end */
   if (n < 0 && number != EAGAIN && number != EINTR) s->pending = number;

@@ -139,7 +139,8 @@ function stream:sendfile(file, offset, count, timeout) end
 ---makes every later read an end.
 ---@param how? "r"|"w"|"rw"|integer "w" if absent
 ---@return true? done
----@return net.error? err ENOTCONN, ENOTSOCK (a pipe or terminal) or CLOSED
+---@return net.error? err ENOTCONN, ENOTSOCK (a pipe or terminal), CLOSED, or BUSY in the middle of
+--- starttls
 ---@see shutdown(2)
 ---```lua
 ---local a, b = net.pair()

@@ -371,7 +371,7 @@ end
 
 ---Begins TLS on a stream that has been plain so far, or has TLS already, which then runs inside. What the
 ---peer sent before and nobody read would count as protected then: the call refuses. Where the handshake
----fails the stream is closed.
+---fails the stream is closed. Until it is done other tasks are told that the stream is BUSY.
 ---@async
 ---@param options? net.tls.options|net.tls.server.options|net.tls.context|true as the option tls of
 --- net.connect; with the field `server = true` as that of net.listen

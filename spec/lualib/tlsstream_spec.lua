@@ -824,6 +824,37 @@ describe("starttls", function()
     assert.equal("CN=one.test", a:tls().certificate.subject)
   end)
 
+  it("leaves nothing for others to do until it is done: they are told that it is BUSY", function()
+    -- They were told that the stream is not connected.
+    local held <close>, a, b = connected.pair() -- luacheck: ignore held
+    local asked, answer = net.event(), net.event()
+    local server = net.spawn(b.starttls, b, secure.server { server = true, servername = function()
+      asked:set()
+      answer:wait()
+    end }, 30)
+    local client = net.spawn(a.starttls, a, secure.client(), 30)
+    asked:wait(30)
+    local function told(s)
+      local codes = {}
+      for _, call in ipairs { { "write", "x" }, { "send", "x" }, { "read" }, { "recv", 1 }, { "peek", 1 },
+        { "shutdown", "w" }, { "shutdown", "rw" }, { "finish" } } do
+        codes[#codes + 1] = select(2, s[call[1]](s, table.unpack(call, 2))).code
+      end
+      return table.concat(codes, " ")
+    end
+
+    assert.equal(("BUSY "):rep(8), told(a) .. " ")
+    assert.equal(("BUSY "):rep(8), told(b) .. " ")
+    answer:set()
+
+    assert.equal(b, (server:join(30)))
+    assert.equal(a, (client:join(30)))
+    assert(a:write "x\n")
+    assert.equal("x", b:read())
+    assert(b:write "y\n")
+    assert.equal("y", a:read())
+  end)
+
   it("closes the stream where another task closes it meanwhile, or servername does", function()
     local held <close>, a = connected.pair() -- luacheck: ignore held
     local client = net.spawn(a.starttls, a, secure.client(), 5)

@@ -26,7 +26,7 @@ end
 local shared = {
   ["bindings/openssl.c"] = { "nl_beginopenssl", "nl_dropbio", "nl_dropbytes", "nl_dropcrl", "nl_dropkey",
     "nl_dropobject", "nl_dropstore", "nl_dropx509", "nl_isdelta", "nl_malformed", "nl_need", "nl_newbio",
-    "nl_pushbio", "nl_pushdigest", "nl_pushhex", "nl_pushspki", "nl_tox509" },
+    "nl_pushbio", "nl_pushdigest", "nl_pushhex", "nl_pushspki", "nl_sslreason", "nl_tox509" },
 }
 
 local bindings = tree.files("bindings", ".c")
