@@ -60,9 +60,9 @@ static const char *servername (SSL *ssl, size_t *len) {
 static int onhello (SSL *ssl, int *alert, void *arg) {
   nl_session *t = SSL_get_app_data(ssl);
   size_t len;
-  (void)alert;
   (void)arg;
-  if (t->asked) return SSL_CLIENT_HELLO_SUCCESS;
+  *alert = SSL_AD_UNRECOGNIZED_NAME;
+  if (t->asked) return t->refuses ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
   t->asked = true;
   const char *name = servername(ssl, &len);
   t->host = name != NULL ? strndup(name, len) : NULL;
@@ -228,6 +228,13 @@ static int tlssession_choose (lua_State *L) {
   t->verify = mode != SSL_VERIFY_NONE;
   lua_pushboolean(L, 1);
   return 1;
+}
+
+/* refuse(s): the client asked for a name that is not served; the handshake goes on to say so, RFC 6066 */
+static int tlssession_refuse (lua_State *L) {
+  nl_session *t = checksession(L, 1);
+  if (t != NULL) t->refuses = true;
+  return 0;
 }
 
 static void drop_session (void *session) {
@@ -407,10 +414,11 @@ static int tlssession_asked (lua_State *L) {
 }
 
 int luaopen_net_tlssession (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"prepare", tlssession_prepare},   {"choose", tlssession_choose}, {"cache", tlssession_cache},
-      {"refusal", tlssession_refusal},   {"facts", tlssession_facts},   {"export", tlssession_export},
-      {"endpoint", tlssession_endpoint}, {"asked", tlssession_asked},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"prepare", tlssession_prepare},   {"choose", tlssession_choose},
+                                       {"cache", tlssession_cache},       {"refusal", tlssession_refusal},
+                                       {"facts", tlssession_facts},       {"export", tlssession_export},
+                                       {"endpoint", tlssession_endpoint}, {"asked", tlssession_asked},
+                                       {"refuse", tlssession_refuse},     {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

@@ -309,8 +309,9 @@ typedef struct nl_session { /* what the bindings of TLS share; the types are Ope
   long verdict;  /* X509_V_* of it */
   int depth;     /* where it stands in the chain */
   bool server;
-  bool verify; /* the peer must prove who it is */
-  bool asked;  /* a server: which context fits the name was asked */
+  bool verify;  /* the peer must prove who it is */
+  bool asked;   /* a server: which context fits the name was asked */
+  bool refuses; /* and the answer was that none does */
   bool established, verified;
   bool shared; /* a key that both know stands for a certificate */
   bool bound;  /* its keying material is that of no other session */

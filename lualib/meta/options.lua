@@ -83,8 +83,9 @@
 --- whose contexts have neither verify nor client_ca; of the context if absent
 ---@field servername? table|fun(name: string, client: net.stream): any which context serves a client that
 --- asks for that name: a table from names to contexts, where a name may begin with "*." for one label, or a
---- function that gives a context and may wait; nil: the one above, false: none, the client is refused. Of
---- its fields `groups` and `session` are those of the context above, and `psk` needs one there too
+--- function that gives a context and may wait; nil: the one above, false: none, the client is refused and
+--- told so (unrecognized_name). Of its fields `groups` and `session` are those of the context above, and
+--- `psk` needs one there too
 ---@field handshake_timeout? number seconds that a client has for its handshake; 10 if absent
 ---@field failed? fun(client: net.stream, err: net.error) is told by `serve` of clients that did not come
 --- to terms; nobody is if absent

@@ -269,6 +269,8 @@ local function choose(s, plan, asked)
   local context = asked and plan.choose and plan.choose((asked:lower():gsub("%.$", "")), s)
   if context == nil then return true end
   if context == false then
+    session.refuse(s)
+    core.handshake(s) -- ends in an alert
     return nil, newerror("handshake", "TLS_HANDSHAKE", ('no certificate for "%s"'):format(escape(asked)))
   end
   if not contexts.is(context) then

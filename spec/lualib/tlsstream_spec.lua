@@ -415,6 +415,28 @@ describe("a server", function()
     assert.matches("bad.test", failures[1], 1, true)
   end)
 
+  it("says by an alert that it refuses a name", function()
+    for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
+      local server <close> = secure.serve {
+        servername = function()
+          net.sleep(0.001)
+          return false
+        end,
+      }
+      local held <close>, a, b = connected.pair() -- luacheck: ignore held
+
+      local s, err = secure.connect(server, { max = version })
+      local ok, why, own = secure.shake(a, b, { max = version }, { servername = function() return false end })
+
+      assert.is_nil(s)
+      assert.equal("unrecognized_name", err.alert)
+      assert.matches("no certificate for that name", err.hint, 1, true)
+      assert.is_nil(ok)
+      assert.equal("unrecognized_name", why.alert)
+      assert.equal('no certificate for "server.test"', own.message)
+    end
+  end)
+
   it("never goes on with its own certificate where the function for the name raised", function()
     -- The second call on the stream took the handshake up behind the question, and ended it with the
     -- certificate of the listener.
