@@ -367,10 +367,10 @@ static int setciphers (const maker *m) {
   if (ciphers != NULL && SSL_CTX_set_cipher_list(m->context, ciphers) != 1)
     return unusable(L, "ciphers", NULL);
   if (suites != NULL && SSL_CTX_set_ciphersuites(m->context, suites) != 1) {
-    return unusable(L, "ciphersuites", "there is an unknown one in it");
+    return unusable(L, "ciphersuites", "there is none of TLS 1.3 in it");
   }
   if (groups != NULL && SSL_CTX_set1_groups_list(m->context, groups) != 1) {
-    return unusable(L, "groups", "there is an unknown one in it");
+    return unusable(L, "groups", "one is unknown, or there twice");
   }
   return 0;
 }
@@ -505,6 +505,38 @@ static int tlscontext_context (lua_State *L) {
   return 1;
 }
 
+static void drop_scratch (void *context) {
+  SSL_CTX_free(context);
+}
+
+/* OpenSSL takes any cipher for one of TLS 1.3, and leaves those of other versions out later. */
+static int onesuite (SSL_CTX *context, const char *word) {
+  if (SSL_CTX_set_ciphersuites(context, word) != 1) return 0;
+  const SSL_CIPHER *first = sk_SSL_CIPHER_value(SSL_CTX_get_ciphers(context), 0);
+  return first != NULL && strcmp(SSL_CIPHER_standard_name(first), word) == 0 &&
+         strcmp(SSL_CIPHER_get_version(first), "TLSv1.3") == 0;
+}
+
+static int onegroup (SSL_CTX *context, const char *word) {
+  return SSL_CTX_set1_groups_list(context, word) == 1;
+}
+
+/* knows(option, word) -> whether that word alone stands for something: in lists OpenSSL passes over words */
+static int tlscontext_knows (lua_State *L) {
+  static const char *const names[] = {"ciphers", "ciphersuites", "groups", NULL};
+  static int (*const ask[])(SSL_CTX *context, const char *word) = {SSL_CTX_set_cipher_list, onesuite,
+                                                                   onegroup};
+  int option = luaL_checkoption(L, 1, NULL, names);
+  const char *word = nl_checktext(L, 2);
+  nl_beginopenssl(L);
+  nl_guard *g = nl_newguard(L, drop_scratch);
+  nl_need(L, (g->ptr = SSL_CTX_new(TLS_method())) != NULL);
+  bool known = ask[option](g->ptr, word) == 1;
+  nl_need(L, known || ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
+  lua_pushboolean(L, known);
+  return 1;
+}
+
 /* systemtrust() -> folder, file of the certificates that are trusted by default; nil: not needed, or none */
 static int tlscontext_systemtrust (lua_State *L) {
   const char *dir = systemdir(L), *file = systemfile(L, dir);
@@ -527,6 +559,7 @@ static int tlscontext_version (lua_State *L) {
 
 int luaopen_net_tlscontext (lua_State *L) {
   static const luaL_Reg functions[] = {{"context", tlscontext_context},
+                                       {"knows", tlscontext_knows},
                                        {"systemtrust", tlscontext_systemtrust},
                                        {"environment", tlscontext_environment},
                                        {"version", tlscontext_version},

@@ -5,6 +5,7 @@ local core = require "net.core.tlscontext"
 local session = require "net.core.tlssession"
 local core_error = require "net.core.error"
 local check = require "net.check"
+local escape = require("net.text").escape
 
 local contexts = {}
 
@@ -119,9 +120,68 @@ local function checkocsp(name, arg, value)
   bad(name, arg, "ocsp", 'boolean, "required" or a response in DER', value)
 end
 
+-- Words of openssl-ciphers(1) that an OpenSSL may have no cipher for.
+local CLASSES = {}
+for word in ([[
+  3DES ADH AECDH AES AES128 AES256 AESCCM AESCCM8 AESGCM ARIA ARIA128 ARIA256 ARIAGCM CAMELLIA CAMELLIA128
+  CAMELLIA256 CBC CHACHA20 DES DSS ECDH EDH EXP EXPORT EXPORT40 EXPORT56 GOST89MAC GOST94 IDEA KRB5 LOW MD5
+  MEDIUM PSK RC2 RC4 SEED SRP SSLv2 SSLv3 aDH aDSS aECDH aGOST aGOST01 aGOST12 aKRB5 aPSK aSRP eNULL kDH kDHd
+  kDHEPSK kDHr kECDH kECDHEPSK kECDHe kECDHr kEDH kGOST kGOST18 kKRB5 kPSK kRSAPSK kSRP aNULL
+]]):gmatch "%S+" do CLASSES[word] = true end
+
+-- Of a cipher that an OpenSSL may have no more it can still be said that it is not wanted.
+local GONE = {
+  DES = true, EXP = true, IDEA = true, KRB5 = true, MD5 = true, RC2 = true, RC4 = true, SEED = true,
+}
+
+local function gone(word)
+  for part in word:gmatch "[^%-]+" do
+    if GONE[part] then return true end
+  end
+end
+
+-- The first word that stands for nothing. "DEFAULT" is a word at the beginning only, "@..." a command.
+local function unknowncipher(text)
+  local first = true
+  for word in text:gmatch "[^:;, ]+" do
+    local sign, rest = word:match "^([!+%-]?)(.*)$"
+    local start = first and word:match "^DEFAULT$"
+    for part in rest:gmatch "[^+]+" do
+      local fine = start or part:find "^@" or part ~= "DEFAULT" and core.knows("ciphers", part)
+        or CLASSES[part] or (sign == "!" or sign == "-") and gone(part)
+      if not fine then return part end
+    end
+    first = false
+  end
+end
+
+local function unknownword(text, field)
+  for word in (text .. ":"):gmatch "([^:]*):" do
+    local bare = word:match "^%s*(.-)%s*$"
+    if not core.knows(field, bare) then return bare end
+  end
+end
+
+local lists = {
+  { "ciphers", unknowncipher, "no cipher of TLS 1.2" },
+  { "ciphersuites", unknownword, "no cipher suite of TLS 1.3" },
+  { "groups", unknownword, "no group" },
+}
+
+-- nil, err for a list with a word that stands for nothing: of most OpenSSL says nothing.
+local function checkwords(options)
+  for _, row in ipairs(lists) do
+    local field, unknown, what = table.unpack(row)
+    local text, word = options[field], nil
+    if type(text) == "string" and text ~= "" and not text:find "\0" then word = unknown(text, field) end
+    if word then return fail('option %q: "%s" is %s that is known here', field, escape(word), what) end
+  end
+  return true
+end
+
 -- The table for the binding; nil, err where a file cannot be read.
 local function corefields(name, arg, options, serving)
-  local fields, err = {}, nil
+  local fields, err, ok = {}, nil, nil
   for _, field in ipairs(plain) do fields[field] = options[field] end
   for _, field in ipairs(contents) do
     local value = options[field]
@@ -137,6 +197,8 @@ local function corefields(name, arg, options, serving)
   if type(options.ciphers) == "string" and options.ciphers:find("@SECLEVEL", 1, true) then
     return fail 'option "ciphers": the level is said by the option "security_level", not by @SECLEVEL'
   end
+  ok, err = checkwords(options)
+  if not ok then return nil, err end
   if options.alpn ~= nil then fields.alpn = wirenames(name, arg, options.alpn) end
   fields.psk = sharedkeys(name, arg, options.psk)
   local staple = type(options.ocsp) == "string" and options.ocsp ~= "required"

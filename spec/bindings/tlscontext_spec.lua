@@ -71,6 +71,16 @@ describe("a context", function()
     assert.equal("ENOENT", select(2, core.context { keylog = "/nonexistent/file" }).code)
   end)
 
+  it("knows of a word of a list whether it stands for something", function()
+    assert.is_true(core.knows("ciphers", "ECDHE+AESGCM"))
+    assert.is_true(core.knows("ciphersuites", "TLS_AES_128_GCM_SHA256"))
+    assert.is_true(core.knows("groups", "P-256"))
+    for option, words in pairs { ciphers = { "NOTHING", "" }, groups = { "P-1", "" },
+      ciphersuites = { "NOTHING", "", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" } } do
+      for _, word in ipairs(words) do assert.is_false(core.knows(option, word)) end
+    end
+  end)
+
   it("raises for fields it does not know and values of the wrong kind", function()
     for text, options in pairs {
       ['unknown option "cafil" (did you mean "cafile"?)'] = { cafil = "x" }, ['"depth"'] = { depth = 101 },

@@ -48,6 +48,36 @@ describe("a context of net.tls", function()
     assert(net.tls.context { ciphers = "ALL:@STRENGTH", security_level = 0 })
   end)
 
+  it("names the word in a list that stands for nothing, of which OpenSSL says nothing", function()
+    for _, row in ipairs {
+      { "ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:NOTHING", "NOTHING" }, { "ciphers", "ALL:!aNUL", "aNUL" },
+      { "ciphers", "HIGH kRSA+NO", "NO" }, { "ciphers", "AES:DEFAULT", "DEFAULT" },
+      { "ciphers", "HIGH:!ECDHE-RSA-AES128-GCM-SHA265", "ECDHE-RSA-AES128-GCM-SHA265" },
+      { "ciphers", "ALL:DES-CBC3-SHAM", "DES-CBC3-SHAM" }, { "ciphers", "ALL:\27", "\\x1b" },
+      { "ciphers", "ALL:TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256" },
+      { "ciphersuites", "TLS_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA257", "TLS_AES_128_GCM_SHA257" },
+      { "ciphersuites", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+      { "ciphersuites", "TLS_AES_128_GCM_SHA256:", "" }, { "groups", "X25519:P-1", "P-1" },
+    } do
+      local made, err = net.tls.context { [row[1]] = row[2] }
+
+      assert.is_nil(made)
+      assert.equal("TLS_CONFIG", err.code)
+      assert.matches(('option "%s": "%s" is no '):format(row[1], row[3]), err.message, 1, true)
+    end
+  end)
+
+  it("takes lists with words for ciphers that OpenSSL has no more", function()
+    for _, row in ipairs {
+      { "ciphers", "DEFAULT:!RC4:!EXPORT" }, { "ciphers", "HIGH:MEDIUM:!aNULL:!MD5" },
+      { "ciphers", "kRSA+AES, ALL;-SHA1 +PSK:!EDH-RSA-DES-CBC3-SHA:!KRB5-DES-CBC3-SHA:@STRENGTH" },
+      { "ciphersuites", " TLS_AES_128_GCM_SHA256 : TLS_CHACHA20_POLY1305_SHA256" },
+      { "groups", "x25519: P-256" },
+    } do
+      assert(net.tls.context { [row[1]] = row[2] })
+    end
+  end)
+
   it("raises for what it does not know", function()
     local long = {}
     for index = 1, 129 do long[index] = ("x"):rep(255) end

@@ -183,8 +183,8 @@ describe("a client", function()
       { { cert = a.chain, key = locked, password = "wrong" }, "key", "with that password" },
       { { cert = a.chain, key = a.chain }, "key", "no private key" }, { { cert = a.chain }, "cert", '"key"' },
       { { key = a.key }, "key", '"cert"' }, { { ciphers = "nothing" }, "ciphers", "no cipher" },
-      { { ciphersuites = "nothing" }, "ciphersuites", "unknown" },
-      { { groups = "nothing" }, "groups", "unknown" },
+      { { ciphersuites = "nothing" }, "ciphersuites", "no cipher suite" },
+      { { groups = "nothing" }, "groups", "no group" },
       { { crl = "-----BEGIN" }, "crl", "no list" }, { { min = "TLSv1.3", max = "TLSv1.2" }, "max", "older" },
       { { host = "b\xc3\xbccher.test" }, "b\xc3\xbccher", "xn--" },
     }
