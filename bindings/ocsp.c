@@ -11,7 +11,8 @@
 
 #include "netlua.h"
 
-#define SKEW 300 /* seconds that the clocks of an authority and of this machine may differ */
+#define SKEW 300      /* seconds that the clocks of an authority and of this machine may differ */
+#define LARGEST 65527 /* bytes that fit beside a certificate of TLS 1.3, RFC 8446, section 4.4.2 */
 
 static void drop_response (void *r) {
   OCSP_RESPONSE_free(r);
@@ -114,6 +115,41 @@ static int readsingle (lua_State *L, OCSP_SINGLERESP *single, lua_Integer when) 
   return status(L, words[said], NULL);
 }
 
+/* Takes a response apart: what stands in its way, or NULL. Guards free both parts. */
+static const char *takeapart (const unsigned char *der, size_t len, nl_guard *response, nl_guard *basic) {
+  const unsigned char *p = der;
+  response->ptr = len <= INT32_MAX ? d2i_OCSP_RESPONSE(NULL, &p, (long)len) : NULL;
+  if (response->ptr == NULL || p != der + len) return "it is no OCSP response";
+  int said = OCSP_response_status(response->ptr);
+  if (said != OCSP_RESPONSE_STATUS_SUCCESSFUL) return OCSP_response_status_str(said);
+  basic->ptr = OCSP_response_get1_basic(response->ptr);
+  return basic->ptr == NULL ? "it is of an unknown type" : NULL;
+}
+
+static bool names (OCSP_BASICRESP *basic, const X509 *leaf) {
+  for (int i = 0; i < OCSP_resp_count(basic); i++) {
+    ASN1_INTEGER *serial = NULL;
+    OCSP_CERTID *id = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(OCSP_resp_get0(basic, i));
+    bool known = OCSP_id_get0_info(NULL, NULL, NULL, &serial, id) == 1;
+    if (known && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0) return true;
+  }
+  return false;
+}
+
+/* problem(response, [certificate]) -> why a server should not staple it to that certificate | nil */
+static int ocsp_problem (lua_State *L) {
+  size_t len;
+  const unsigned char *der = (const unsigned char *)luaL_checklstring(L, 1, &len);
+  const X509 *leaf = lua_isnoneornil(L, 2) ? NULL : checkcertificate(L, 2);
+  nl_beginopenssl(L);
+  nl_guard *r = nl_newguard(L, drop_response), *b = nl_newguard(L, drop_basic);
+  const char *problem = takeapart(der, len, r, b);
+  if (problem == NULL && len > LARGEST) problem = "it is larger than TLS 1.3 can carry";
+  if (problem == NULL && leaf != NULL && !names(b->ptr, leaf)) problem = "it is about another certificate";
+  lua_pushstring(L, problem);
+  return 1;
+}
+
 /* read(response, certificate, issuer, [time]) -> {status =, ...}: "good", "revoked" or "unknown", if it is
  * the authority that says so; otherwise "invalid" and the problem */
 static int ocsp_read (lua_State *L) {
@@ -123,23 +159,19 @@ static int ocsp_read (lua_State *L) {
   X509 *leaf = checkcertificate(L, 2), *issuer = checkcertificate(L, 3);
   nl_guard *r = nl_newguard(L, drop_response), *b = nl_newguard(L, drop_basic);
   ERR_clear_error();
-  r->ptr = len <= INT32_MAX ? d2i_OCSP_RESPONSE(NULL, &der, (long)len) : NULL;
-  int said = r->ptr != NULL ? OCSP_response_status(r->ptr) : -1;
-  b->ptr = said == OCSP_RESPONSE_STATUS_SUCCESSFUL ? OCSP_response_get1_basic(r->ptr) : NULL;
+  const char *problem = takeapart(der, len, r, b);
   bool signedright = b->ptr != NULL && genuine(L, b->ptr, issuer, when);
   OCSP_SINGLERESP *single = b->ptr != NULL ? answerabout(L, b->ptr, leaf, issuer) : NULL;
   lua_newtable(L);
   if (b->ptr != NULL) settime(L, "produced_at", OCSP_resp_get0_produced_at(b->ptr));
-  if (said < 0) return status(L, "invalid", "it is no OCSP response");
-  if (said != OCSP_RESPONSE_STATUS_SUCCESSFUL) return status(L, "invalid", OCSP_response_status_str(said));
-  if (b->ptr == NULL) return status(L, "invalid", "it is of an unknown type");
+  if (problem != NULL) return status(L, "invalid", problem);
   if (!signedright) return status(L, "invalid", "it is not signed by the authority");
   if (single == NULL) return status(L, "invalid", "it is about another certificate");
   return readsingle(L, single, when);
 }
 
 int luaopen_net_ocsp (lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", ocsp_read}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", ocsp_read}, {"problem", ocsp_problem}, {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

@@ -211,6 +211,15 @@ local function corefields(name, arg, options, serving)
   return fields
 end
 
+-- What a server cannot staple to its certificate would be found out by its clients alone.
+local function checkstaple(fields)
+  if not fields.staple then return true end
+  local leaf = fields.cert and require("net.x509").parse(fields.cert)
+  local problem = require("net.core.ocsp").problem(fields.staple, leaf and leaf.der)
+  if problem then return fail('option "ocsp": %s', problem) end
+  return true
+end
+
 -- A context of options that are checked in the name of a function. serving: for a server only.
 function contexts.make(name, arg, options, serving)
   checkverify(name, arg, options.verify)
@@ -224,6 +233,9 @@ function contexts.make(name, arg, options, serving)
     made, err = check.callat(name, arg, core.context, fields)
   end
   if not made then return nil, err end
+  local ok
+  ok, err = checkstaple(fields)
+  if not ok then return nil, err end
   local kept = { -- no more than is asked for later: neither keys nor what the caller may change
     verify = options.verify, verify_time = options.verify_time, session = options.session,
     ocsp = options.ocsp, cert = options.cert and true, client_ca = options.client_ca and true,

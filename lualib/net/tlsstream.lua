@@ -95,6 +95,9 @@ end
 -- What a client's handshake needs, checked before anything is connected. nil, err for what cannot be used.
 local function clientplan(name, arg, options, host)
   options = optiontable(name, arg, options)
+  if type(options.ocsp) == "string" and options.ocsp ~= "required" then
+    check.bad(name, arg, 'option "ocsp": boolean or "required"', options.ocsp)
+  end
   local context, err = contextof(name, arg, options, own)
   if not context then return nil, err end
   local function pick(field)

@@ -65,4 +65,13 @@ describe("a response of OCSP", function()
     end
     assert.is_false(pcall(core.read, "", "no certificate", a.leaf.der))
   end)
+
+  needs("is fit to be stapled to the certificate that it is about", function()
+    local response = stapling.respond(a.leaf, a.intermediate, "V", a.intermediate, a.intermediatekey)
+
+    assert.is_nil(core.problem(response))
+    assert.is_nil(core.problem(response, a.leaf.der))
+    assert.equal("it is about another certificate", core.problem(response, a.intermediate.der))
+    assert.equal("it is no OCSP response", core.problem "text")
+  end)
 end)

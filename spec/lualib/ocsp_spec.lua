@@ -11,7 +11,7 @@ describe("a stapled response", function()
   end
 
   local function connect(staple, ocsp)
-    local server <close> = secure.serve { ocsp = staple }
+    local server <close> = secure.serve { context = stapling.context(a.chain, a.key, staple) }
     local s, err = secure.connect(server, { ocsp = ocsp })
     if not s then return nil, err end
     local held <close> = s -- luacheck: ignore held
@@ -69,13 +69,36 @@ describe("a stapled response", function()
     end
   end)
 
+  needs("is looked at when a server is given it", function()
+    -- Any bytes were taken, and clients refused the server for them, if they looked.
+    local function given(staple)
+      local made, err = net.tls.context { cert = a.chain, key = a.key, ocsp = staple }
+      return made and "made" or err.code .. " " .. err.message
+    end
+    local other = secure.authority "other.test"
+    local good = respond "V"
+    local elsewhere = stapling.respond(other.leaf, other.intermediate, "V", other.intermediate,
+      other.intermediatekey)
+
+    assert.equal("made", given(good))
+    assert.equal("made", given(respond "R"))
+    for staple, problem in pairs {
+      ["Required"] = "it is no OCSP response", [""] = "it is no OCSP response",
+      [good:sub(1, -2)] = "it is no OCSP response", [good .. "\0"] = "it is no OCSP response",
+      ["0\3\10\1\3"] = "trylater", ["0\3\10\1\0"] = "it is of an unknown type",
+      [elsewhere] = "it is about another certificate",
+    } do
+      assert.equal('TLS_CONFIG option "ocsp": ' .. problem, given(staple))
+    end
+  end)
+
   needs("has to come with a certificate that promises one", function()
     -- It was heeded where it came; who has a stolen key does not send the one that says so.
     local leaf, key = net.x509.make { names = { a.host }, must_staple = true,
       issuer = { certificate = a.intermediate, key = a.intermediatekey } }
     local function connected(staple, ocsp)
-      local chain = leaf:pem() .. a.intermediate:pem()
-      local server <close> = secure.serve { cert = chain, key = key, ocsp = staple }
+      local context = stapling.context(leaf:pem() .. a.intermediate:pem(), key, staple)
+      local server <close> = secure.serve { context = context }
       local s, err = secure.connect(server, { ocsp = ocsp })
       if s then s:close() end
       return s and "connected" or err.reason, err

@@ -158,7 +158,8 @@ describe("a client", function()
     local calls = {
       ['unknown option "cafil"'] = { cafil = "x" }, ['option "min"'] = { min = "SSLv3" },
       ['option "verify"'] = { verify = 1 }, ['option "alpn"'] = { alpn = {} },
-      ['option "ocsp"'] = { ocsp = 1 }, ['option "psk"'] = { psk = { 1 } },
+      ['option "ocsp"'] = { ocsp = 1 }, ['option "ocsp": boolean or "required"'] = { ocsp = "Required" },
+      ['option "psk"'] = { psk = { 1 } },
       ['option "host"'] = { host = "a\0b" }, ['option "dane"'] = { dane = {} },
       ['option "context"'] = { context = {} }, ['option "depth"'] = { depth = -1 },
       ['option "ca" in the context'] = { context = assert(net.tls.context()), ca = "x" },

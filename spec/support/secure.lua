@@ -28,8 +28,9 @@ function secure.client(more)
   return with({ ca = a.capem, host = a.host }, more)
 end
 
----Options of a server with its certificate.
+---Options of a server with its certificate, or with a context.
 function secure.server(more)
+  if more and more.context then return more end
   local a = secure.authority()
   return with({ cert = a.chain, key = a.key }, more)
 end
