@@ -353,13 +353,24 @@ static int stream_flush_try (lua_State *L, nl_wait *w) {
   return 1;
 }
 
+/* Where a greeting is due it comes first: what it has to say needs both directions. */
+static int stream_shutdown_try (lua_State *L, nl_wait *w) {
+  nl_stream *s = (nl_stream *)w->self;
+  int how = nl_checkword(L, 2, nl_hows, "w");
+  if (end(s, how) < 0) return failedend(L, s, "shutdown");
+  if (how != SHUT_WR) deafen(s);
+  return stream_flush_try(L, w);
+}
+
 /* s:shutdown("r" | "w" | "rw") -> true | nil, err. What a layer says to the peer then may have to wait for
  * room; a writer that already waits sends it along. */
 static int stream_shutdown (lua_State *L) {
   static const nl_call wait = {stream_flush_try, "shutdown", &nl_stream_class, NL_WRITE, 0, false};
+  static const nl_call whole = {stream_shutdown_try, "shutdown", &nl_stream_class, NL_WRITE, 0, false};
   nl_stream *s = nl_check(L, 1, &nl_stream_class);
   int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
+  if (s->handle.greeting && how != SHUT_RDWR) return nl_await(L, &whole);
   if (end(s, how) < 0) return failedend(L, s, "shutdown");
   if (how != SHUT_WR) deafen(s);
   if (flush(s) < 0 && errno == EAGAIN && s->handle.side[NL_WRITE].owner == NULL) return nl_await(L, &wait);

@@ -136,7 +136,9 @@ function stream:send(data, timeout) end
 function stream:sendfile(file, offset, count, timeout) end
 
 ---Ends one direction or both: "w" tells the peer that no more will come, "r" throws away what is there and
----makes every later read an end.
+---makes every later read an end. On what a listener with TLS accepted, the handshake comes before "r" and
+---"w".
+---@async
 ---@param how? "r"|"w"|"rw"|integer "w" if absent
 ---@return true? done
 ---@return net.error? err ENOTCONN, ENOTSOCK (a pipe or terminal), CLOSED, or BUSY in the middle of

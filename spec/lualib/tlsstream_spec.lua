@@ -501,6 +501,22 @@ describe("a server", function()
     assert.is_true(s:tls().server)
   end)
 
+  it("does it before it ends one direction of what it accepted, too", function()
+    -- The plain connection was shut down, and the handshake failed for that.
+    local said = {}
+    local server <close> = secure.serve(nil, function(client)
+      local how = said[1] and "r" or "w"
+      said[#said + 1] = tostring(client:shutdown(how))
+      if how == "r" then client:write "answer\n" end
+    end)
+
+    for index, answer in ipairs { "", "answer\n" } do
+      local s <close> = assert(secure.connect(server))
+      assert.equal(answer, s:read "a")
+      assert.equal("true", said[index])
+    end
+  end)
+
   it("is not held up by a client that does not shake hands", function()
     local failures = {}
     local server <close> = secure.serve { handshake_timeout = 0.05, failed = function(_, err)
