@@ -116,7 +116,8 @@ local function clientplan(name, arg, options, host)
   if host and host:find "[\x80-\xff]" then
     return contexts.fail('"%s": international names in their form "xn--..."', escape(host))
   end
-  if host and (host == "" or #host > LONGEST_HOST or host:find "^%." or host:find "^unix:") then
+  local odd = host and (host:find "^%." or host:find "[%c%* ]" or host:find "^unix:")
+  if host and (host == "" or #host > LONGEST_HOST or odd) then
     return contexts.fail('"%s" is no name or address that a certificate can be for', escape(host))
   end
   if options.dane and not verify then

@@ -109,7 +109,8 @@ describe("a client", function()
   end)
 
   it("takes no name for all that are below it, nor what is no name", function()
-    for _, host in ipairs { ".test", ".", "..", "unix:/path", ".\27", ("x"):rep(256) } do
+    for _, host in ipairs { ".test", ".", "..", "unix:/path", ".\27", ("x"):rep(256), "server.test\r\nX",
+      "server.test ", "*.test" } do
       local held <close>, a, b = connected.pair() -- luacheck: ignore held
       local ok, err = secure.shake(a, b, { host = host })
 
