@@ -32,6 +32,11 @@ local alerts = {
   unknown_ca = "The peer does not trust the authority of our certificate, or knows it not: it may need "
     .. "the intermediate certificates in cert",
   certificate_expired = "Our certificate has ended: renew it",
+  certificate_revoked = "The authority of our certificate has revoked it: get another one, with a new key",
+  unsupported_certificate = "Our certificate is not for this use, or of a kind that the peer does not know: "
+    .. "that of a client needs clientAuth among its extended key usages, if it has any",
+  insufficient_security = "The peer demands stronger ciphers or keys than were offered: look at ciphers, "
+    .. "groups, and the key of our certificate",
   certificate_unknown = "The peer refuses our certificate, without saying why",
   access_denied = "Our certificate is valid, and not allowed there",
   unknown_psk_identity = "The peer has no key under the identity of the option psk",

@@ -41,6 +41,11 @@ describe("the error of a handshake", function()
   it("has what to do about an alert and about reasons of this side", function()
     local required = complete { alert = "certificate_required" }
     assert.matches("certificate of this client", required:explain(), 1, true)
+    for _, alert in ipairs { "bad_certificate", "certificate_expired", "certificate_revoked",
+      "certificate_unknown", "unknown_ca", "unsupported_certificate" } do
+      assert.matches("certificate", complete({ alert = alert }).hint, 1, true)
+    end
+    assert.matches("stronger", complete({ alert = "insufficient_security" }):explain(), 1, true)
     assert.matches("min", complete({ message = "unsupported protocol" }):explain(), 1, true)
     assert.is_true(#complete({ alert = "unheard of" }):explain() > 20)
   end)
