@@ -83,7 +83,12 @@ end
 local function wirenames(name, arg, list)
   local parts = {}
   if type(list) ~= "table" or #list == 0 then bad(name, arg, "alpn", "list of names", list) end
-  for index, word in ipairs(list) do
+  for key in pairs(list) do
+    local place = math.type(key) == "integer" and key >= 1 and key <= #list
+    if not place then bad(name, arg, "alpn", "names in a list alone", key) end
+  end
+  for index = 1, #list do
+    local word = list[index]
     local good = type(word) == "string" and #word >= 1 and #word <= LONGEST_NAME
     if not good then bad(name, arg, ("alpn[%d]"):format(index), "string of 1 to 255 bytes", word) end
     parts[index] = string.pack("s1", word)
@@ -99,6 +104,7 @@ local function sharedkeys(name, arg, keys)
   local list = {}
   if keys == nil then return nil end
   if type(keys) ~= "table" then bad(name, arg, "psk", "table", keys) end
+  if next(keys) == nil then bad(name, arg, "psk", "at least one key", "none") end
   for identity, key in pairs(keys) do
     local good = type(identity) == "string" and #identity >= 1 and #identity <= 128 and not identity:find "\0"
       and type(key) == "string" and #key >= 1 and #key <= 256
@@ -181,7 +187,8 @@ end
 
 -- The table for the binding; nil, err where a file cannot be read.
 local function corefields(name, arg, options, serving)
-  local fields, err, ok = {}, nil, nil
+  local fields, ok, err = {}, checkwords(options)
+  if not ok then return nil, err end
   for _, field in ipairs(plain) do fields[field] = options[field] end
   for _, field in ipairs(contents) do
     local value = options[field]
@@ -197,8 +204,6 @@ local function corefields(name, arg, options, serving)
   if type(options.ciphers) == "string" and options.ciphers:find("@SECLEVEL", 1, true) then
     return fail 'option "ciphers": the level is said by the option "security_level", not by @SECLEVEL'
   end
-  ok, err = checkwords(options)
-  if not ok then return nil, err end
   if options.alpn ~= nil then fields.alpn = wirenames(name, arg, options.alpn) end
   fields.psk = sharedkeys(name, arg, options.psk)
   local staple = type(options.ocsp) == "string" and options.ocsp ~= "required"

@@ -207,8 +207,18 @@ local function modeof(context, verify)
   return verify == "optional" and verify or verify and "required" or "none"
 end
 
-local function namedcontext(name, arg, pattern, value)
+-- A key of servername as clients ask for it. One that nobody can ask for is a mistake.
+local function askable(name, arg, pattern)
   if type(pattern) ~= "string" then check.bad(name, arg, 'option "servername": names as keys', pattern) end
+  local bare = pattern:lower():gsub("%.$", "")
+  local odd = bare:gsub("^%*%.", "")
+  if #odd > LONGEST_HOST or odd:find "[%c%* \x80-\xff]" or odd:find "^%.?$" or odd:find "^%." then
+    check.bad(name, arg, 'option "servername": keys such as "a.test", "*.a.test" or "xn--..."', pattern)
+  end
+  return bare
+end
+
+local function namedcontext(name, arg, pattern, value)
   if contexts.is(value) then return value end
   if type(value) ~= "table" then
     check.bad(name, arg, ('option "servername": context or options for %q'):format(pattern), value)
@@ -230,12 +240,13 @@ local function chooser(name, arg, servername)
   end
   local byname = {}
   for pattern, value in pairs(servername) do
+    local key = askable(name, arg, pattern)
     local context, err = namedcontext(name, arg, pattern, value)
     if not context then return nil, err end
-    byname[pattern:lower()] = context
+    byname[key] = context
   end
-  return function(asked)
-    return byname[asked] or byname[asked:gsub("^[^.]+", "*", 1)]
+  return function(host)
+    return byname[host] or byname[host:gsub("^[^.]+", "*", 1)]
   end
 end
 

@@ -85,6 +85,8 @@ describe("a context of net.tls", function()
       ['unknown option "hots"'] = { hots = "x" }, ['option "alpn"'] = { alpn = "h2" },
       ['option "alpn[1]"'] = { alpn = { "" } },
       ["of at most 32768 bytes in all"] = { alpn = long }, ['option "psk"'] = { psk = { [""] = "x" } },
+      ['option "psk": at least one key'] = { psk = {} }, ['option "alpn[2]"'] = { alpn = { "a", nil, "b" } },
+      ['option "alpn": names in a list alone'] = { alpn = { "a", b = "c" } },
       ['option "verify"'] = { verify = "yes" }, ['option "ocsp"'] = { ocsp = 1 },
       ['option "cert"'] = { cert = 1 }, ['option "crl_all"'] = { crl_all = 1 },
     } do

@@ -374,7 +374,7 @@ describe("a server", function()
     local one, two = secure.authority "one.test", secure.authority "two.test"
     local wild = secure.authority "x.wild.test"
     local server <close> = secure.serve { servername = {
-      ["one.test"] = { cert = one.chain, key = one.key },
+      ["One.test."] = { cert = one.chain, key = one.key },
       ["two.test"] = assert(net.tls.context { cert = two.chain, key = two.key }),
       ["*.wild.test"] = { cert = wild.chain, key = wild.key },
     } }
@@ -615,6 +615,12 @@ describe("a server", function()
       local ok, message = pcall(net.listen, "127.0.0.1", 0, { tls = options })
       assert.is_false(ok)
       assert.matches(text, message, 1, true)
+    end
+    for _, name in ipairs { "", ".", "*", "*.", ".a.test", "*.*.test", "a*.test", "a b", "b\xc3\xbc.test" } do
+      local tls = secure.server { servername = { [name] = secure.server() } }
+      local ok, message = pcall(net.listen, "127.0.0.1", 0, { tls = tls })
+      assert.is_false(ok)
+      assert.matches("keys such as", message, 1, true)
     end
   end)
 
@@ -924,6 +930,14 @@ describe("starttls", function()
 end)
 
 describe("keys that both sides know", function()
+  it("are some: who resumes a session is not verified by none", function()
+    -- With psk = {} there were sessions, and one that was resumed passed for a key.
+    local server = secure.server { psk = {}, verify = "optional", client_ca = secure.authority().capem }
+
+    assert.error_matches(function() net.listen("127.0.0.1", 0, { tls = server }) end,
+      'option "psk": at least one key expected')
+  end)
+
   it("are not had by whoever came without one and resumes", function()
     for _, verify in ipairs { false, "optional" } do
       local seen
