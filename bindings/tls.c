@@ -16,7 +16,7 @@
 
 #define RECORD ((size_t)16384)        /* most bytes of one record, RFC 8446, section 5.1 */
 #define LARGEST_OUT ((size_t)1 << 20) /* bytes kept for a peer that makes us write and does not read */
-#define GREED ((size_t)32768)         /* bytes taken below for one call beyond what it asked for */
+#define GREED ((size_t)4096)          /* bytes taken below for one call beyond what it asked for */
 #define BEGINNING 32                  /* bytes kept of what the peer said first */
 #define NAMEFLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
 
