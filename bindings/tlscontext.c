@@ -521,20 +521,29 @@ static int onegroup (SSL_CTX *context, const char *word) {
   return SSL_CTX_set1_groups_list(context, word) == 1;
 }
 
-/* knows(option, word) -> whether that word alone stands for something: in lists OpenSSL passes over words */
-static int tlscontext_knows (lua_State *L) {
+/* The rules of Suite B would stay for the words that follow. */
+static int onecipher (SSL_CTX *context, const char *word) {
+  (void)SSL_CTX_clear_cert_flags(context, SSL_CERT_FLAG_SUITEB_128_LOS);
+  return SSL_CTX_set_cipher_list(context, word);
+}
+
+/* unknown(option, {word, ...}) -> the first that alone stands for nothing: in lists OpenSSL passes over it |
+ * nil */
+static int tlscontext_unknown (lua_State *L) {
   static const char *const names[] = {"ciphers", "ciphersuites", "groups", NULL};
-  static int (*const ask[])(SSL_CTX *context, const char *word) = {SSL_CTX_set_cipher_list, onesuite,
-                                                                   onegroup};
+  static int (*const ask[])(SSL_CTX * context, const char *word) = {onecipher, onesuite, onegroup};
   int option = luaL_checkoption(L, 1, NULL, names);
-  const char *word = nl_checktext(L, 2);
+  luaL_checktype(L, 2, LUA_TTABLE);
   nl_beginopenssl(L);
   nl_guard *g = nl_newguard(L, drop_scratch);
   nl_need(L, (g->ptr = SSL_CTX_new(TLS_method())) != NULL);
-  bool known = ask[option](g->ptr, word) == 1;
-  nl_need(L, known || ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
-  lua_pushboolean(L, known);
-  return 1;
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; i++) {
+    bool known = ask[option](g->ptr, lua_tostring(L, -1)) == 1;
+    nl_need(L, known || ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE);
+    if (!known) return 1;
+    lua_pop(L, 1);
+  }
+  return nl_eof(L);
 }
 
 /* systemtrust() -> folder, file of the certificates that are trusted by default; nil: not needed, or none */
@@ -558,12 +567,10 @@ static int tlscontext_version (lua_State *L) {
 }
 
 int luaopen_net_tlscontext (lua_State *L) {
-  static const luaL_Reg functions[] = {{"context", tlscontext_context},
-                                       {"knows", tlscontext_knows},
-                                       {"systemtrust", tlscontext_systemtrust},
-                                       {"environment", tlscontext_environment},
-                                       {"version", tlscontext_version},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"context", tlscontext_context},         {"unknown", tlscontext_unknown},
+      {"systemtrust", tlscontext_systemtrust}, {"environment", tlscontext_environment},
+      {"version", tlscontext_version},         {NULL, NULL}};
   nl_loadlibraries(L);
   if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
     return luaL_error(L, "OpenSSL does not start");

@@ -146,41 +146,45 @@ local function gone(word)
   end
 end
 
--- The first word that stands for nothing. "DEFAULT" is a word at the beginning only, "@..." a command.
-local function unknowncipher(text)
-  local first = true
+-- The words to ask OpenSSL about; nil and one that is wrong anyway. "DEFAULT" is a word at the beginning
+-- only, "@..." a command.
+local function cipherwords(text)
+  local words, first = {}, true
   for word in text:gmatch "[^:;, ]+" do
     local sign, rest = word:match "^([!+%-]?)(.*)$"
-    local start = first and word:match "^DEFAULT$"
     for part in rest:gmatch "[^+]+" do
-      local fine = start or part:find "^@" or part ~= "DEFAULT" and core.knows("ciphers", part)
-        or CLASSES[part] or (sign == "!" or sign == "-") and gone(part)
-      if not fine then return part end
+      if part == "DEFAULT" and not (first and sign == "") then return nil, part end
+      local known = CLASSES[part] or part:find "^@" or (sign == "!" or sign == "-") and gone(part)
+      if not known then words[#words + 1] = part end
     end
     first = false
   end
+  return words
 end
 
-local function unknownword(text, field)
-  for word in (text .. ":"):gmatch "([^:]*):" do
-    local bare = word:match "^%s*(.-)%s*$"
-    if not core.knows(field, bare) then return bare end
-  end
+local function wordsof(text)
+  local words = {}
+  for word in (text .. ":"):gmatch "([^:]*):" do words[#words + 1] = word:match "^%s*(.-)%s*$" end
+  return words
 end
 
 local lists = {
-  { "ciphers", unknowncipher, "no cipher of TLS 1.2" },
-  { "ciphersuites", unknownword, "no cipher suite of TLS 1.3" },
-  { "groups", unknownword, "no group" },
+  { "ciphers", cipherwords, "no cipher of TLS 1.2" },
+  { "ciphersuites", wordsof, "no cipher suite of TLS 1.3" },
+  { "groups", wordsof, "no group" },
 }
 
 -- nil, err for a list with a word that stands for nothing: of most OpenSSL says nothing.
 local function checkwords(options)
   for _, row in ipairs(lists) do
-    local field, unknown, what = table.unpack(row)
-    local text, word = options[field], nil
-    if type(text) == "string" and text ~= "" and not text:find "\0" then word = unknown(text, field) end
-    if word then return fail('option %q: "%s" is %s that is known here', field, escape(word), what) end
+    local field, split, what = table.unpack(row)
+    local text, words, word = options[field], nil, nil
+    if type(text) == "string" and text ~= "" and not text:find "\0" then words, word = split(text) end
+    word = word or words and core.unknown(field, words)
+    if word then
+      if #word > LONGEST_NAME then word = word:sub(1, LONGEST_NAME) .. "..." end
+      return fail('option %q: "%s" is %s that is known here', field, escape(word), what)
+    end
   end
   return true
 end

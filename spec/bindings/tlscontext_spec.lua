@@ -71,14 +71,16 @@ describe("a context", function()
     assert.equal("ENOENT", select(2, core.context { keylog = "/nonexistent/file" }).code)
   end)
 
-  it("knows of a word of a list whether it stands for something", function()
-    assert.is_true(core.knows("ciphers", "ECDHE+AESGCM"))
-    assert.is_true(core.knows("ciphersuites", "TLS_AES_128_GCM_SHA256"))
-    assert.is_true(core.knows("groups", "P-256"))
+  it("finds the word of a list that stands for nothing", function()
+    assert.is_nil(core.unknown("ciphers", { "ECDHE+AESGCM", "SUITEB128" }))
+    assert.is_nil(core.unknown("ciphersuites", { "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384" }))
+    assert.is_nil(core.unknown("groups", { "P-256", "X25519", "P-256" }))
+    assert.is_nil(core.unknown("groups", {}))
     for option, words in pairs { ciphers = { "NOTHING", "" }, groups = { "P-1", "" },
       ciphersuites = { "NOTHING", "", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" } } do
-      for _, word in ipairs(words) do assert.is_false(core.knows(option, word)) end
+      for _, word in ipairs(words) do assert.equal(word, core.unknown(option, { word, "x" })) end
     end
+    assert.equal("NOTHING", core.unknown("ciphers", { "SUITEB128", "NOTHING" }))
   end)
 
   it("raises for fields it does not know and values of the wrong kind", function()
