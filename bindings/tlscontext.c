@@ -20,6 +20,7 @@
 
 #define SECURITYLEVEL 2 /* 112 bits: no RSA below 2048, no SHA-1, see SSL_CTX_set_security_level(3) */
 #define LONGESTKEY PSK_MAX_PSK_LEN
+#define LARGESTFIELD 4096 /* bits of finite fields that keys are exchanged in: 20 ms for each end */
 
 typedef struct sharedkey { /* with a peer that has it too */
   struct sharedkey *next;
@@ -36,6 +37,8 @@ typedef struct settings { /* what the callbacks need; belongs to the context */
   sharedkey *keys; /* of a client: one */
   int keylog;      /* descriptor, or -1 */
 } settings;
+
+typedef int callback (const SSL *, const SSL_CTX *, int, int, int, void *, void *);
 
 static settings *settingsof (const SSL *ssl) {
   SSL_CTX *context = SSL_get_SSL_CTX(ssl);
@@ -121,6 +124,15 @@ static void onkeylog (const SSL *ssl, const char *line) {
   const settings *s = settingsof(ssl);
   struct iovec v[] = {{(void *)(uintptr_t)line, strlen(line)}, {(char[]){'\n'}, 1}};
   if (s != NULL && s->keylog >= 0 && writev(s->keylog, v, 2) < 0) return;
+}
+
+/* Working out keys in a large field takes as long as hundreds of handshakes, no other task runs meanwhile,
+ * and each client can ask for it. `usual` is what OpenSSL has to say otherwise. */
+static int onsecurity (const SSL *ssl, const SSL_CTX *context, int what, int bits, int nid, void *about,
+                       void *usual) {
+  bool group = nid == NID_ffdhe6144 || nid == NID_ffdhe8192;
+  bool large = what == SSL_SECOP_TMP_DH && about != NULL && EVP_PKEY_get_bits(about) > LARGESTFIELD;
+  return !group && !large && ((callback *)(uintptr_t)usual)(ssl, context, what, bits, nid, about, NULL);
 }
 
 /* ---- making one: each step is 0, or 2 with nil, err pushed */
@@ -372,6 +384,11 @@ static int setciphers (const maker *m) {
   if (groups != NULL && SSL_CTX_set1_groups_list(m->context, groups) != 1) {
     return unusable(L, "groups", "one is unknown, or there twice");
   }
+  if (groups != NULL && (strstr(groups, "ffdhe6144") != NULL || strstr(groups, "ffdhe8192") != NULL))
+    return 0;
+  callback *usual = SSL_CTX_get_security_callback(m->context);
+  SSL_CTX_set0_security_ex_data(m->context, (void *)(uintptr_t)usual);
+  SSL_CTX_set_security_callback(m->context, onsecurity);
   return 0;
 }
 

@@ -34,7 +34,8 @@ local tls = {}
 ---@field max? "TLSv1"|"TLSv1.1"|"TLSv1.2"|"TLSv1.3" newest version; "TLSv1.3" if absent
 ---@field ciphers? string of TLS 1.2, as in openssl-ciphers(1), without @SECLEVEL
 ---@field ciphersuites? string of TLS 1.3: "TLS_AES_128_GCM_SHA256:..."
----@field groups? string of the key exchange: "X25519:P-256:..."
+---@field groups? string of the key exchange: "X25519:P-256:..."; those that take long, ffdhe6144, ffdhe8192
+--- and other fields of more than 4096 bits, only where it names one of the two
 ---@field security_level? integer 0 to 5, see SSL_CTX_set_security_level(3); 2, that is 112 bits, if absent
 ---@field alpn? string[] application protocols, the best first; of a server: its choice goes by this list,
 --- and a client that offers only others is refused

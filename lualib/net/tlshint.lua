@@ -49,7 +49,8 @@ local reasons = {
   ["unsupported protocol"] = "The peer's version is older than `min`. An old server may need "
     .. "min=\"TLSv1\" with security_level=0",
   ["no shared cipher"] = "Client and server have no cipher in common, or the server has no certificate",
-  ["dh key too small"] = "The server's key exchange is weak: it has to be mended, or security_level lowered",
+  ["dh key too small"] = "The server's key exchange is weak: it has to be mended, or security_level lowered. "
+    .. "Or it has more than 4096 bits, which takes too long where `groups` does not name such a group",
   ["no protocols available"] = "No version lies between min and max with that security_level",
 }
 

@@ -16,6 +16,14 @@ B1ocaotmpU0YRIhQMMP7DUSz+EXOQ2EmhG45WFQj2zKx8M94qLUXAgEC
 -----END DH PARAMETERS-----
 ]]
 
+-- 6144 bits.
+local function long()
+  local made <close> = server.start { command = ("exec '%s' genpkey -genparam -algorithm DH "
+    .. "-pkeyopt group:ffdhe6144 -out long"):format(openssl) }
+  assert(made:wait() == 0, made:read "errors")
+  return made:read "long"
+end
+
 -- The certificates of the matrix by their names, made once.
 local rows
 local function row(name)
@@ -307,12 +315,15 @@ describe("s_server of OpenSSL that is weak:", function()
       security_level = 0 }, "TLSv1.1" },
     { "exchanges keys by 1024 bits", "-tls1_2 -dhparam dh -cipher DHE@SECLEVEL=0", "dh key too small",
       { security_level = 0 }, "TLSv1.2" },
+    { "exchanges keys by 6144 bits", "-tls1_2 -dhparam long -cipher DHE", "dh key too small",
+      { groups = "ffdhe6144:X25519" }, "TLSv1.2" },
     { "does not encrypt", "-tls1_2 -cipher eNULL@SECLEVEL=0", "handshake_failure",
       { security_level = 0, ciphers = "eNULL" }, "TLSv1.2" },
   }
   for _, case in ipairs(cases) do
     it(case[1], function()
-      local tls <close> = serving(case[2], { row = row "good RSA-2048" })
+      local files = case[2]:find "long" and { long = long() }
+      local tls <close> = serving(case[2], { row = row "good RSA-2048", files = files })
 
       local none, err = dial(tls)
       local s <close> = assert(dial(tls, case[4]))

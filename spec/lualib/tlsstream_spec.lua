@@ -229,6 +229,19 @@ describe("what is told of a connection", function()
     assert.same({ "TLS_CHACHA20_POLY1305_SHA256", "secp256r1" }, { new.cipher, new.group })
   end)
 
+  it("has no group that takes long to work with, unless it is named", function()
+    -- A stranger's ClientHello kept a server busy for a tenth of a second, and a server its clients.
+    for _, group in ipairs { "ffdhe6144", "ffdhe8192" } do
+      local _, err = view({}, { groups = group })
+      local _, refused = view { groups = group }
+
+      assert.equal("handshake_failure", err.alert)
+      assert.equal("handshake_failure", refused.alert)
+    end
+    assert.equal("ffdhe6144", view({ groups = "ffdhe6144" }, { groups = "ffdhe6144:P-256" }).group)
+    assert.equal("ffdhe3072", view({ groups = "ffdhe3072" }).group)
+  end)
+
   it("is nil of a plain stream, and CLOSED of a closed one", function()
     local held <close>, a = connected.pair() -- luacheck: ignore held
     local info, err = a:tls()
