@@ -54,6 +54,7 @@ struct nl_scope {
   nl_task *tasks;   /* still running in it */
   nl_queue leavers; /* who waits for them */
   nl_task *failure; /* the first that failed and was not joined; still in the registry */
+  bool leaving;     /* close has begun: no new tasks */
 };
 
 typedef struct nl_runtime {

@@ -102,11 +102,12 @@ static int pushfailure (lua_State *L, nl_scope *s) {
   return n;
 }
 
-/* s:spawn(f, ...) -> task */
+/* s:spawn(f, ...) -> task | nil, err. Once it is being left, as whoever leaves would never be done else. */
 static int scope_spawn (lua_State *L) {
   nl_scope *s = nl_check(L, 1, &nl_scope_class);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   if (!s->base.open) return nl_closed(L, "spawn");
+  if (s->leaving) return nl_fail(L, "spawn", "CLOSED", "the scope is being left");
   (void)nl_spawn(L, lua_gettop(L) - 2, s);
   lua_pushvalue(L, 1);
   nl_hold(L, -2);
@@ -154,12 +155,15 @@ static int scope_remaining (lua_State *L) {
   return 1;
 }
 
-/* s:close(), and __close(s, err): cancels, awaits, leaves; raises a failure nobody took */
+/* s:close(), and __close(s, err): cancels, awaits, leaves; raises a failure nobody took. Where it cannot wait,
+ * which is an error, its tasks end later, and its deadline is over all the same. */
 static int scope_close_try (lua_State *L, nl_wait *w) {
   nl_scope *s = (nl_scope *)w->self;
   checkoutside(L, s);
+  s->leaving = true;
   if (s->tasks != NULL) {
     cancelothers(s);
+    if (!nl_canwait(nl_rt(L), L)) leave(s);
     w->queue = &s->leavers;
     return NL_AGAIN;
   }

@@ -76,7 +76,7 @@ local scope = {}
 ---@param f function runs as `f(...)`
 ---@param ... any its arguments
 ---@return net.task? task
----@return net.error? err CLOSED
+---@return net.error? err CLOSED: it was left, or is being left and waits for the tasks it has
 ---```lua
 ---local scope <close> = net.scope()
 ---scope:spawn(print, "one")

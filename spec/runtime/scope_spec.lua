@@ -430,6 +430,24 @@ describe("a scope", function()
     assert.equal(2, scope:spawn(function() return 2 end):join(30))
   end)
 
+  -- The new task was never canceled, and whoever left the scope waited for its end.
+  it("takes no new task while it is left", function()
+    local scope = net.scope()
+    local task, err
+    scope:spawn(function()
+      local cleanup <close> = setmetatable({}, { __close = function() -- luacheck: ignore cleanup
+        task, err = scope:spawn(forever)
+      end })
+      forever()
+    end)
+    net.sleep(0)
+
+    scope:close()
+
+    assert.is_nil(task)
+    assert.equal("CLOSED", err.code)
+  end)
+
   it("can be closed out of order", function()
     local outer = net.scope { timeout = 0 }
     local inner = net.scope { timeout = 60 }
@@ -599,5 +617,21 @@ describe("a generator's scope", function()
 
     assert.is_false(ok)
     assert.matches("waiting for another task", err)
+  end)
+
+  -- The scope stayed around its owner until it was collected.
+  it("is over when the generator is closed from outside, though its tasks still tidy up", function()
+    local task
+    local co = coroutine.create(function()
+      local scope <close> = net.scope { timeout = 0 }
+      task = scope:spawn(forever)
+      coroutine.yield()
+    end)
+    coroutine.resume(co)
+
+    coroutine.close(co)
+
+    assert.is_true(net.sleep(0))
+    assert.equal("CANCELED", select(2, task:join(30)).code)
   end)
 end)
