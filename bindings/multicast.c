@@ -40,7 +40,9 @@ static int getinterface (lua_State *L, int arg, const char *op, membership *m) {
   if (m->group.sa.any.sa_family == AF_INET6) {
     m->in.index = ((const struct sockaddr_in6 *)&m->group.sa.storage)->sin6_scope_id;
   }
-  if (!lua_istable(L, arg) || lua_getfield(L, arg, "interface") == LUA_TNIL) return 0;
+  if (!lua_istable(L, arg)) return 0;
+  lua_pushliteral(L, "interface");
+  if (lua_rawget(L, arg) == LUA_TNIL) return 0;
   return nl_fieldinterface(L, arg, op, &m->in);
 }
 

@@ -82,17 +82,23 @@ static int getint (lua_State *L, int arg, const char *field, int low, int high) 
   return (int)nl_fieldint(L, arg, field, low, high, -1);
 }
 
+/* Of a field, without __index: that could replace what has been read of the table. */
+static int typeoffield (lua_State *L, int arg, const char *name) {
+  if (!lua_istable(L, arg)) return LUA_TNIL;
+  lua_pushstring(L, name);
+  int type = lua_rawget(L, arg);
+  lua_pop(L, 1);
+  return type;
+}
+
 static void getdevice (lua_State *L, int arg, settings *o) {
-  bool table = lua_istable(L, arg);
-  bool number = table && lua_getfield(L, arg, "interface") == LUA_TNUMBER;
-  if (table) lua_pop(L, 1);
+  bool number = typeoffield(L, arg, "interface") == LUA_TNUMBER;
   if (number) o->index = (unsigned)nl_fieldint(L, arg, "interface", 1, INT32_MAX, 0);
   else o->interface = nl_fieldtext(L, arg, "interface");
 }
 
 /* What the dialer goes by is checked here too, before anything is made. */
 static settings getsettings (lua_State *L, int arg, bool serving) {
-  bool table = lua_istable(L, arg);
   settings o = {.nodelay = nl_fieldbool(L, arg, "nodelay", true),
                 .keepalive = nl_fieldbool(L, arg, "keepalive", false),
                 .reuseaddr = nl_fieldbool(L, arg, "reuseaddr", serving),
@@ -112,8 +118,7 @@ static settings getsettings (lua_State *L, int arg, bool serving) {
   (void)nl_fieldtimeout(L, arg, "timeout", 0);
   (void)nl_fieldint(L, arg, "backlog", 0, 65535, 0);
   (void)nl_fieldbool(L, arg, "strict", false);
-  bool boolean = table && lua_getfield(L, arg, "happy_eyeballs") == LUA_TBOOLEAN;
-  if (table) lua_pop(L, 1);
+  bool boolean = typeoffield(L, arg, "happy_eyeballs") == LUA_TBOOLEAN;
   if (!boolean) (void)nl_fieldtimeout(L, arg, "happy_eyeballs", 0);
   return o;
 }
@@ -307,6 +312,15 @@ static int socket_fromfd (lua_State *L) {
 
 /* ---- connect, bind, listen */
 
+/* Argument 1: other objects with a descriptor are no streams inside. */
+static nl_stream *checksocket (lua_State *L) {
+  static const nl_class *const classes[] = {&nl_stream_class, &nl_datagram_class, &nl_listener_class};
+  nl_stream *s = NULL;
+  for (size_t i = 0; i < sizeof classes / sizeof *classes && s == NULL; i++) s = nl_test(L, 1, classes[i]);
+  if (s == NULL) luaL_typeerror(L, 1, "net.stream or net.datagram");
+  return s;
+}
+
 /* What reading said before there was a connection is over. */
 static int connected (lua_State *L, nl_stream *s) {
   s->pending = 0;
@@ -340,7 +354,7 @@ static int refusal (int fd) {
 /* s:connect(address, port, [timeout]) -> s | nil, err. How it ended is asked of connect itself: after
  * SO_ERROR the next call would still be told of this one. */
 static int handle_connect_try (lua_State *L, nl_wait *w) {
-  nl_stream *s = (nl_stream *)w->self;
+  nl_stream *s = checksocket(L);
   nl_address a;
   if (s->handle.base.class == &nl_listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
   int bad = nl_checkaddress(L, 2, "connect", &a);
@@ -368,15 +382,14 @@ NL_WAITS(handle, connect, &nl_handle_class, NL_WRITE, 4)
 
 /* s:bind(address, port) -> s | nil, err */
 static int handle_bind (lua_State *L) {
-  nl_handle *h = nl_check(L, 1, &nl_handle_class);
+  nl_stream *s = checksocket(L);
   nl_address a;
-  if (!h->base.open) return nl_closed(L, "bind");
+  if (!s->handle.base.open) return nl_closed(L, "bind");
   int bad = nl_checkaddress(L, 2, "bind", &a);
   if (bad != 0) return bad;
-  if (nl_matchfamily(L, (nl_stream *)h, a.sa.any.sa_family) < 0) return nl_failedat(L, "bind", errno, &a);
-  if (nl_bind(h->fd, &a) < 0) return nl_failedat(L, "bind", errno, &a);
+  if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "bind", errno, &a);
+  if (nl_bind(s->handle.fd, &a) < 0) return nl_failedat(L, "bind", errno, &a);
   if (a.sa.any.sa_family == AF_UNIX && a.sa.un.sun_path[0] != '\0') {
-    nl_stream *s = (nl_stream *)h;
     nl_ownfile(s, &a);
     /* The file has the mode without the bits of the umask until here: too strict, never too open. */
     if (s->mode != 0 && chmod(a.sa.un.sun_path, s->mode & 0777) < 0) return nl_failedat(L, "bind", errno, &a);

@@ -900,6 +900,42 @@ describe("net.fromfd", function()
   end)
 end)
 
+-- Both took whatever has a descriptor for a stream, and wrote into memory behind it.
+describe("connect and bind as functions", function()
+  for _, name in ipairs { "connect", "bind" } do
+    it(name .. " refuses an object that is no socket", function()
+      local s <close> = assert(net.socket "inet")
+      local watch <close> = assert(net.watch_links())
+
+      local ok, err = pcall(s[name], watch, "127.0.0.1", 0)
+
+      assert.is_false(ok)
+      assert.matches("net.stream or net.datagram expected, got net.linkwatch", err, 1, true)
+      assert.is_number(watch:fileno())
+    end)
+  end
+end)
+
+describe("an option table with an __index", function()
+  -- It ran while the text of `source` was in use, and that was freed.
+  it("is read as if it had none", function()
+    local called = false
+    local source = "127.0.0.2" .. ("0"):rep(100)
+    local options = setmetatable({ source = source }, { __index = function(self)
+      called = true
+      self.source = nil
+      collectgarbage()
+    end })
+    source = nil -- luacheck: ignore source
+
+    local s, err = net.udp(options)
+
+    assert.is_nil(s)
+    assert.matches("source 127.0.0.2000", err.message, 1, true)
+    assert.is_false(called)
+  end)
+end)
+
 describe("a child process", function()
   it("inherits no descriptor of any object", function()
     local held <close> = bag()
