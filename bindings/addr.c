@@ -68,7 +68,7 @@ static int checkfamily (lua_State *L) {
   int family = AF_UNSPEC;
   luaL_checkany(L, 1);
   if (nl_toname(L, 1, nl_families, &family) && (family == AF_INET || family == AF_INET6)) return family;
-  const char *got = luaL_tolstring(L, 1, NULL);
+  const char *got = nl_pushshown(L, 1);
   return luaL_argerror(L, 1, lua_pushfstring(L, "AF_INET or AF_INET6 expected, got %s", got));
 }
 

@@ -34,7 +34,7 @@ static int argument (lua_State *L, int arg, const nl_word *words) {
   if (nl_findname(words, name, &n)) return n;
   const nl_option *o = nl_optionbyname(name);
   if (o == NULL || words != nl_constants) {
-    luaL_argerror(L, arg, lua_pushfstring(L, "no such name: \"%s\"", name));
+    luaL_argerror(L, arg, lua_pushfstring(L, "no such name: \"%s\"", nl_pushshown(L, arg)));
     return 0;
   }
   return o->number;
@@ -47,7 +47,7 @@ static target gettarget (lua_State *L) {
   if (name != NULL && !nl_findname(nl_levels, name, &level)) {
     const nl_option *o = nl_optionbyanyname(name);
     if (o == NULL) {
-      luaL_argerror(L, 2, lua_pushfstring(L, "unknown socket option \"%s\"", name));
+      luaL_argerror(L, 2, lua_pushfstring(L, "unknown socket option \"%s\"", nl_pushshown(L, 2)));
       return (target){0};
     }
     return (target){o, o->level, o->number, 3, false};
@@ -79,7 +79,7 @@ typedef struct value {
 
 static int expected (lua_State *L, int arg, const nl_option *o, const char *want) {
   if (lua_isnone(L, arg)) lua_pushliteral(L, "no value");
-  else luaL_tolstring(L, arg, NULL);
+  else (void)nl_pushshown(L, arg);
   const char *text = lua_pushfstring(L, "%s: %s expected, got %s", o->name, want, lua_tostring(L, -1));
   return luaL_argerror(L, arg, text);
 }

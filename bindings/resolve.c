@@ -366,7 +366,7 @@ static int refuseservice (lua_State *L, int arg, const char *service) {
     return nl_fail(L, "getaddrinfo", "EAI_SERVICE", "unknown service \"%s\"", service);
   }
   if (n <= UINT16_MAX) return 0;
-  return luaL_argerror(L, arg, lua_pushfstring(L, "port from 0 to 65535 expected, got \"%s\"", service));
+  return luaL_argerror(L, arg, lua_pushfstring(L, "port from 0 to 65535 expected, got \"%s\"", nl_pushshown(L, arg)));
 }
 
 /* ---- arguments */
@@ -386,7 +386,7 @@ static int toflags (lua_State *L, const nl_word *words) {
 /* Of the value on top of the stack, which is none. */
 static const char *wantflags (lua_State *L, const nl_word *words) {
   luaL_Buffer b;
-  const char *got = luaL_tolstring(L, -1, NULL);
+  const char *got = nl_pushshown(L, -1);
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "a number, a name or a list of names expected: ");
   for (const nl_word *w = words; w->name != NULL; w++) {
@@ -410,7 +410,7 @@ static int fieldname (lua_State *L, int arg, const char *name, const nl_word *wo
   int value = 0;
   getfield(L, arg, name);
   if (!lua_isnil(L, -1) && !nl_toname(L, -1, words, &value)) {
-    const char *got = luaL_tolstring(L, -1, NULL);
+    const char *got = nl_pushshown(L, -1);
     luaL_argerror(L, arg, lua_pushfstring(L, "option \"%s\": \"%s\" is unknown", name, got));
   }
   lua_pop(L, 1);

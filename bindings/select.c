@@ -46,7 +46,8 @@ static short getevents (lua_State *L, const shape *s, lua_Integer i, int index) 
   for (const char *c = lua_tostring(L, index); *c != '\0'; c++) {
     const char *at = strchr(letters, *c);
     if (at == NULL) {
-      badentry(L, s, 1, i, lua_pushfstring(L, "unknown event \"%s\"", c));
+      lua_pushstring(L, c);
+      badentry(L, s, 1, i, lua_pushfstring(L, "unknown event \"%s\"", nl_pushshown(L, -1)));
       return 0;
     }
     events |= listevents[at - letters];
@@ -69,7 +70,7 @@ static void getdescriptor (lua_State *L, const shape *s, int list, lua_Integer i
     e->fd = (int)fd;
     return;
   }
-  const char *got = luaL_tolstring(L, -1, NULL);
+  const char *got = nl_pushshown(L, -1);
   const char *problem = "object with a descriptor, or its number, expected, got %s";
   badentry(L, s, list, i, lua_pushfstring(L, problem, got));
 }

@@ -14,12 +14,21 @@ static int absent (lua_State *L, int arg, const char *want) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got no value", want));
 }
 
-/* "WANT expected, got VALUE", with the value at `index`; text is quoted and not shown beyond a limit. */
-static const char *expected (lua_State *L, int index, const char *want) {
+const char *nl_pushshown (lua_State *L, int index) {
   size_t len;
+  const char *text = luaL_tolstring(L, index, &len);
+  if (len <= LONGESTSHOWN) return text;
+  lua_pushlstring(L, text, LONGESTSHOWN);
+  lua_pushliteral(L, "...");
+  lua_concat(L, 2);
+  lua_remove(L, -2);
+  return lua_tostring(L, -1);
+}
+
+/* "WANT expected, got VALUE", with the value at `index`; text is quoted. */
+static const char *expected (lua_State *L, int index, const char *want) {
   bool text = lua_type(L, index) == LUA_TSTRING;
-  const char *got = luaL_tolstring(L, index, &len);
-  if (len > LONGESTSHOWN) got = lua_pushfstring(L, "%s...", lua_pushlstring(L, got, LONGESTSHOWN));
+  const char *got = nl_pushshown(L, index);
   return lua_pushfstring(L, text ? "%s expected, got \"%s\"" : "%s expected, got %s", want, got);
 }
 
@@ -150,7 +159,7 @@ static void unknown (lua_State *L, int arg, const char *const names[]) {
   for (int i = 0; names[i] != NULL && meant == NULL; i++) {
     if (near(key, names[i])) meant = names[i];
   }
-  if (meant == NULL) luaL_argerror(L, arg, lua_pushfstring(L, "unknown option \"%s\"", key));
+  if (meant == NULL) luaL_argerror(L, arg, lua_pushfstring(L, "unknown option \"%s\"", nl_pushshown(L, -2)));
   luaL_argerror(L, arg, lua_pushfstring(L, "unknown option \"%s\" (did you mean \"%s\"?)", key, meant));
 }
 

@@ -75,10 +75,11 @@ int nl_badoption (lua_State *L, const char *op, int number, int arg, const char 
   luaL_pushfail(L);
   if (number != 0) nl_pusherrno(L, op, number);
   else nl_pusherror(L, op, "EINVAL", "not a numeric address");
-  lua_getfield(L, arg, name);
+  lua_pushstring(L, name);
+  lua_rawget(L, arg);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, name);
-  const char *value = luaL_tolstring(L, -1, NULL);
+  const char *value = nl_pushshown(L, -1);
   (void)lua_getfield(L, -3, "message");
   lua_pushfstring(L, "%s %s: %s", name, value, lua_tostring(L, -1));
   lua_setfield(L, -5, "message");

@@ -188,6 +188,7 @@ static const codeinfo codes[] = {
       "wrong password, a file of another kind. The peer has no part in it."),
 };
 
+#define LONGESTTARGET ((size_t)255) /* bytes of a host or address in the text of an error */
 #define NCODES (sizeof codes / sizeof *codes)
 
 static bool iseai (const codeinfo *c) {
@@ -213,10 +214,17 @@ const char *nl_errnoname (int number) {
   return c != NULL ? c->code : NULL;
 }
 
+/* What is longer is no host name, nor a path of a socket. */
+static const char *cut (lua_State *L, const char *target) {
+  if (strlen(target) <= LONGESTTARGET) return target;
+  return lua_pushfstring(L, "%s...", lua_pushlstring(L, target, LONGESTTARGET));
+}
+
 static void pushtarget (lua_State *L, int err) {
   const char *host = lua_getfield(L, err, "host") == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
   const char *address = lua_getfield(L, err, "address") == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
   if (address == NULL) address = host;
+  if (address != NULL) address = cut(L, address);
   if (address == NULL) lua_pushliteral(L, "");
   else if (!lua_isinteger(L, (lua_getfield(L, err, "port"), -1))) lua_pushfstring(L, " %s", address);
   else if (strchr(address, ':') == NULL) lua_pushfstring(L, " %s:%I", address, lua_tointeger(L, -1));

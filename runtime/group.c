@@ -67,7 +67,7 @@ void nl_interfaceaddress (nl_interface *in) {
 }
 
 static int nointerface (lua_State *L, int arg, const char *op) {
-  const char *wanted = luaL_tolstring(L, arg, NULL);
+  const char *wanted = nl_pushshown(L, arg);
   int n = nl_fail(L, op, "ENODEV", "%s: no interface of that name, number or address", wanted);
   lua_remove(L, -1 - n); /* the text of the value */
   lua_pushvalue(L, arg);

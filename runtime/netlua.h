@@ -103,6 +103,7 @@ double nl_opttimeout (lua_State *L, int arg);                   /* [-0, +0, v] n
 const char *nl_checktext (lua_State *L, int arg);               /* [-0, +0, v] a string without NUL inside */
 const char *nl_checkbytes (lua_State *L, int arg, size_t *len); /* [-0, +0, v] a string or number */
 int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback); /* [-0, +0, v] */
+const char *nl_pushshown (lua_State *L, int index); /* [-0, +1, m] a value for a message, cut where it is long */
 void nl_checkoptions (lua_State *L, int arg, const char *const names[]); /* [-0, +0, v] table or nil */
 /* The fields of an option table that nl_checkoptions has passed; arg may hold nil. */
 bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);        /* [-0, +0, v] */

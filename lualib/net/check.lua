@@ -15,10 +15,16 @@ local function raise(message)
   error(message, info and level or 0)
 end
 
+---Text as messages show it, which is not all of what is long.
+function check.shown(text, limit)
+  limit = limit or LONGESTSHOWN
+  return #text > limit and text:sub(1, limit) .. "..." or text
+end
+
 -- A wrong value in a message.
 local function display(got)
-  if type(got) ~= "string" then return tostring(got) end
-  return ("%q"):format(#got > LONGESTSHOWN and got:sub(1, LONGESTSHOWN) .. "..." or got)
+  if type(got) ~= "string" then return check.shown(tostring(got)) end
+  return ("%q"):format(check.shown(got))
 end
 
 ---Raises "bad argument" in the name of a public function.
@@ -107,8 +113,8 @@ end
 
 ---Raises for a field that no option has; those that there are are keys of the tables that follow.
 function check.unknown(name, arg, field, ...)
-  local hint = meant(field, ...)
-  raise(("bad argument #%d to '%s' (unknown option %q%s)"):format(arg, name, tostring(field), hint))
+  local hint, shown = meant(field, ...), check.shown(tostring(field))
+  raise(("bad argument #%d to '%s' (unknown option %q%s)"):format(arg, name, shown, hint))
 end
 
 ---An option table whose fields are integers: `known` gives each its bounds.

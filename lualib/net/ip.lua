@@ -131,7 +131,7 @@ function ip.parse(text, options)
   if not bytes then return bad(text) end
   if not tail then return fromraw(bytes, nil, zone) end
   local prefix = toprefix(tail, #bytes * 8)
-  if not prefix then return bad(text, "not a prefix: " .. tail) end
+  if not prefix then return bad(text, "not a prefix: " .. check.shown(tail)) end
   return fromraw(bytes, prefix, zone)
 end
 

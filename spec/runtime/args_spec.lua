@@ -465,3 +465,52 @@ describe("a word", function()
     assert.matches("got \"steam\"", err, 1, true)
   end)
 end)
+
+-- A megabyte that a program took from the network and passed on stood in the message, or in the text of the
+-- error.
+describe("a value of a megabyte is not shown whole", function()
+  local long = ("q"):rep(1 << 20)
+  local s, u = "s", "u" -- methods of a stream and of a datagram socket
+
+  local calls = {
+    { net.inet_pton, "inet", long }, { net.inet_pton, long, "" }, { net.inet_ntop, long, "" },
+    { net.inet_aton, "1" .. long }, { net.udp, { source = long } }, { net.udp, { [long] = 1 } },
+    { net.connect, long, 1 }, { net.connect, "127.0.0.1", long }, { net.listen, long, 1 },
+    { net.connect, "127.0.0.1", 1, { source = long } }, { net.connect, "127.0.0.1", 1, { interface = long } },
+    { net.connect, "127.0.0.1", 1, { type = long } },
+    { s, "connect", long, 1 }, { s, "connect", "fe80::1%" .. long, 1 }, { s, "bind", long, 1 },
+    { s, "setlimits", { [long] = 1 } }, { s, "shutdown", long }, { s, "read", long },
+    { u, "sendto", "", long, 1 }, { u, "sendmsg", "", { address = long, port = 1 } },
+    { u, "sendmsg", "", { source = long, address = "127.0.0.1", port = 1 } }, { u, "join", long },
+    { u, "join", "224.0.0.1", { source = long } }, { u, "interface", long },
+    { u, "setsockopt", long, 1 }, { u, "setsockopt", "SO_REUSEADDR", long }, { u, "setsockopt", 1, long, 1 },
+    { u, "setsockopt", "SO_RCVBUF", long }, { u, "setsockopt", "SO_LINGER", long }, { u, "getsockopt", long },
+    { u, "setsockopt", "IP_ADD_MEMBERSHIP", { group = long } },
+    { net.getaddrinfo, long }, { net.getaddrinfo, "127.0.0.1", ("9"):rep(1 << 20) },
+    { net.getaddrinfo, "127.0.0.1", 1, { family = long } },
+    { net.getaddrinfo, "127.0.0.1", 1, { flags = long } },
+    { net.getaddrinfo, "127.0.0.1", 1, { [long] = 1 } }, { net.getnameinfo, long },
+    { net.getnameinfo, "127.0.0.1", 1, long }, { net.gethostbyname, long }, { net.gethostbyaddr, long },
+    { net.select, { long } }, { net.poll, { long } }, { net.poll, { { 0, long } } },
+    { net.scope, { [long] = 1 } }, { net.ip.parse, long }, { net.ip.parse, "1.2.3.4/" .. long },
+    { net.ip.parse, "", { [long] = 1 } }, { net.mac.parse, long }, { net.route, long },
+    { net.tool.duration, long }, { net.tool.target, "a b" .. long }, { net.map, {}, print, { [long] = 1 } },
+  }
+
+  for index, call in ipairs(calls) do
+    it(("in call %d"):format(index), function()
+      local stream <close> = assert(net.socket "inet")
+      local datagram <close> = assert(net.udp())
+      local object = call[1] == s and stream or call[1] == u and datagram or nil
+      local f = object and object[call[2]] or call[1]
+
+      local ok, err
+      if object then ok, err = select(2, pcall(f, object, table.unpack(call, 3)))
+      else ok, err = select(2, pcall(f, table.unpack(call))) end
+
+      local text = tostring(err or ok)
+      assert.is_true(#text < 600, #text .. " bytes: " .. text:sub(1, 100))
+      assert.is_true(#text > 20, text)
+    end)
+  end
+end)
