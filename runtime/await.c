@@ -61,6 +61,11 @@ static void dropwork (lua_State *L, const nl_wait *w) {
   lua_settop(L, w->top);
 }
 
+static bool busy (lua_State *L, const nl_wait *w) {
+  const nl_task *owner = sided(w) ? handle(w)->side[w->side].owner : NULL;
+  return owner != NULL && owner != nl_rt(L)->current;
+}
+
 /* ---- parked: another task runs */
 
 static int park (lua_State *L, nl_task *t) {
@@ -88,6 +93,8 @@ static int stop (lua_State *L, nl_wait *w, int reason) {
   return nl_throw(L, w->call->op, reason == NL_CANCEL ? "CANCELED" : "EDEADLK");
 }
 
+
+/* What it waits for now may be another side than before, and somebody may have come there meanwhile. */
 static int again (lua_State *L, nl_task *t) {
   nl_wait *w = &t->wait;
   if (w->self != NULL && !w->self->open) return nl_closed(L, w->call->op);
@@ -95,6 +102,7 @@ static int again (lua_State *L, nl_task *t) {
   if (n != NL_AGAIN) return n;
   dropwork(L, w);
   if (t->canceled && !w->call->shielded) return stop(L, w, NL_CANCEL);
+  if (busy(L, w)) return nl_fail(L, w->call->op, "BUSY", NULL);
   return park(L, t);
 }
 
@@ -148,11 +156,6 @@ static int block (lua_State *L, nl_wait *w) {
 }
 
 /* ---- the way in */
-
-static bool busy (lua_State *L, const nl_wait *w) {
-  const nl_task *owner = sided(w) ? handle(w)->side[w->side].owner : NULL;
-  return owner != NULL && owner != nl_rt(L)->current;
-}
 
 static int wait (lua_State *L, nl_wait *w, double timeout) {
   nl_runtime *rt = nl_rt(L);

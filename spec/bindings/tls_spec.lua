@@ -278,6 +278,22 @@ describe("the end of TLS", function()
     end)
   end)
 
+  -- finish then took the place of the reader, whom nothing woke any more.
+  it("that has to wait for room leaves a reader that comes meanwhile alone", function()
+    both(function(a, b)
+      repeat local sent = a:send(bytes(16384), 0) until not sent
+      local finisher = net.spawn(a.finish, a, 30)
+      net.sleep(0)
+      local reader = net.spawn(a.read, a)
+      net.sleep(0)
+      while b:recv(65536, 30) do end
+      b:write "line\n"
+
+      assert.equal("line", reader:join(30))
+      assert.equal("BUSY", select(2, finisher:join(30)).code)
+    end)
+  end)
+
   it("is told to a peer that has not read yet, after what it has not read", function()
     both(function(a, b)
       local data = bytes(2000000)
