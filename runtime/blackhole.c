@@ -37,7 +37,8 @@ static void makequestion (question *q, const nl_address *to) {
   else nl_addattribute(&q->header, RTA_DST, &sin->sin_addr, sizeof sin->sin_addr);
 }
 
-/* Asked without source and interface, the kernel says EINVAL for this reason only. */
+/* Asked without source and interface, the kernel says EINVAL for this reason only. What was asked with is
+ * closed by itself: if the stack must grow for that, lua_settop of Lua 5.4.4 goes on with the old one. */
 static bool isblackhole (lua_State *L, const nl_address *to) {
   int family = to->sa.any.sa_family, top = lua_gettop(L);
   nl_address whole = *to;
@@ -47,6 +48,7 @@ static bool isblackhole (lua_State *L, const nl_address *to) {
   makequestion(&q, &whole);
   bool failed = nl_netlinkask(L, "route", &q.header, ignore, NULL) == 2;
   bool found = failed && lua_getfield(L, -1, "errno") == LUA_TNUMBER && lua_tointeger(L, -1) == EINVAL;
+  lua_closeslot(L, top + 1);
   lua_settop(L, top);
   return found;
 }

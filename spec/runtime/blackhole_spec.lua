@@ -38,6 +38,29 @@ describe("EINVAL of connect and send", function()
     end
   end)
 
+  -- Where the stack had to grow at the wrong moment, what followed was written where it had been.
+  it("says so wherever the stack of the caller ends", function()
+    if not network.possible() then return pending "no veth here" end
+
+    local ended, how = table.unpack(network.run(ROUTES, [==[
+      local code = [[
+        local u <close> = assert(net.udp())
+        for n = 1, 250 do
+          local call = coroutine.wrap(function(...)
+            local ok, err = u:sendto("x", "203.0.113.1", 9)
+            return err, ...
+          end)
+          local err = call(table.unpack({}, 1, n))
+          assert(err.code == "EINVAL" and err.kind == "unreachable")
+        end]]
+      local program = os.getenv "NETLUA" or "./netlua"
+      local child = assert(io.popen("MALLOC_PERTURB_=165 " .. program .. " - >&2", "w")) -- freed is not usable
+      child:write(code)
+      answer { child:close() }]==]))
+
+    assert.is_true(ended, how)
+  end)
+
   it("says so of IPv4 on a socket for IPv6, too", function()
     if not network.possible() then return pending "no veth here" end
 
