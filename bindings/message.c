@@ -392,7 +392,7 @@ static int failedreceive (lua_State *L, nl_stream *s, nl_wait *w, const wanted *
   int n = number != EAGAIN || w->woken || w->poll ? takeerror(L, s, o) : 0;
   if (n != 0) return n;
   errno = number;
-  return nl_notready(L, w, "recvmsg");
+  return nl_nothing(L, s, w, "recvmsg");
 }
 
 static int datagram_recvmsg_try (lua_State *L, nl_wait *w) {

@@ -449,7 +449,7 @@ static int datagram_recvfrom_try (lua_State *L, nl_wait *w) {
   nl_address from;
   size_t max = checkmax(L, 2);
   ssize_t n = pushdatagram(L, s, w, max, &from);
-  if (n < 0) return nl_notready(L, w, "recvfrom");
+  if (n < 0) return nl_nothing(L, s, w, "recvfrom");
   if (n == 0 && nl_endofrecords(s->handle.fd)) return nl_eof(L);
   bool whole = lua_rawlen(L, -1) == (size_t)n;
   if (nl_pushaddress(L, &from) == 1) lua_pushnil(L);
@@ -465,7 +465,7 @@ static int datagram_recv_try (lua_State *L, nl_wait *w) {
   nl_address from;
   size_t max = checkmax(L, 2);
   ssize_t n = pushdatagram(L, s, w, max, &from);
-  if (n < 0) return nl_notready(L, w, "recv");
+  if (n < 0) return nl_nothing(L, s, w, "recv");
   if (n == 0 && nl_endofrecords(s->handle.fd)) return nl_eof(L);
   if (lua_rawlen(L, -1) == (size_t)n) return 1;
   lua_pushinteger(L, n);

@@ -208,6 +208,17 @@ bool nl_endofrecords (int fd) {
   return recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT) <= 0;
 }
 
+/* A socket that is shut down for reading counts as readable, though a receive that must not block finds what
+ * it finds on one that is not. */
+int nl_nothing (lua_State *L, nl_stream *s, nl_wait *w, const char *op) {
+  int number = errno;
+  struct pollfd own = {.fd = s->handle.fd, .events = POLLRDHUP};
+  bool looked = number == EAGAIN && (w->woken || w->poll);
+  if (looked && poll(&own, 1, 0) > 0 && (own.revents & POLLRDHUP)) return nl_eof(L);
+  errno = number;
+  return nl_notready(L, w, op);
+}
+
 int nl_queuederror (int fd) {
   union {
     struct cmsghdr align;

@@ -381,6 +381,8 @@ int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */
 bool nl_endofrecords (int fd); /* whether a receive of no bytes was the end, and no empty datagram */
+/* What a receive that failed answers: nil at the end, which is where this side was shut down. */
+int nl_nothing (lua_State *L, nl_stream *s, nl_wait *w, const char *op); /* [-0, +0|1|2, m] */
 int nl_queuederror (int fd);   /* takes one error off the socket's queue: its errno, or 0 */
 
 typedef struct nl_interface {

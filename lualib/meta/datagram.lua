@@ -6,8 +6,9 @@
 ---@class net.datagram: net.handle
 local datagram = {}
 
----Waits for a datagram and gives it with its sender. An empty datagram is "". nil alone is the end of a
----"seqpacket" connection; other sockets have none. Empty ones right before that end cannot be told from it.
+---Waits for a datagram and gives it with its sender. An empty datagram is "". nil alone is the end: of a
+---"seqpacket" connection, or, once all that came was taken, of a socket that was shut down for reading. Empty ones
+---right before the end of a connection cannot be told from it.
 ---@async
 ---@param max? integer bytes of it to keep, 1 to 16777216; 65536 if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is there
@@ -29,7 +30,7 @@ function datagram:recvfrom(max, timeout) end
 ---@async
 ---@param max? integer bytes of it to keep, 1 to 16777216; 65536 if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is there
----@return string? data nil alone at the end of a "seqpacket" connection
+---@return string? data nil alone at the end, as in recvfrom
 ---@return integer|net.error|nil length how long it was, only if it has been cut; or the error: TIMEOUT,
 --- CLOSED, BUSY, ECONNREFUSED, or ECONNRESET of a "seqpacket" connection
 ---@see recv(2)
@@ -115,7 +116,8 @@ function datagram:bind(address, port) end
 ---```
 function datagram:listen(backlog) end
 
----Ends one direction, or both, of a connected socket.
+---Ends one direction, or both, of a connected socket. After "r" receiving gives what has come, and then nil.
+---What is not connected gives ENOTCONN, and receives no more than that, either.
 ---@param how? "r"|"w"|"rw"|integer "w" if absent
 ---@return true? done
 ---@return net.error? err ENOTCONN or CLOSED

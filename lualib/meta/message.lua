@@ -67,7 +67,7 @@ function datagram:ancillary(wanted) end
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is already
 --- there
 ---@param options? net.recvmsg.options an unknown field raises
----@return string? data "" is an empty datagram; nil alone is the end of a seqpacket connection
+---@return string? data "" is an empty datagram; nil alone is the end, as in recvfrom
 ---@return net.message|net.error|nil info or err TIMEOUT, ECONNREFUSED, EHOSTUNREACH and other errors that the
 --- network reports, BUSY, CLOSED
 ---@see recvmsg(2)

@@ -121,3 +121,59 @@ describe("recvfrom with a timeout", function()
     out:close()
   end)
 end)
+
+-- The kernel calls it readable and gives nothing: each receive asked again and again until its time was over.
+describe("a datagram socket that is shut down for reading", function()
+  local makers = {
+    dgram = function() return net.pair "dgram" end,
+    seqpacket = function() return net.pair "seqpacket" end,
+    UDP = function()
+      local a, b = assert(net.udp()), assert(net.udp())
+      assert(a:bind("127.0.0.1", 0))
+      assert(b:connect(a:getsockname()))
+      assert(a:connect(b:getsockname()))
+      return a, b
+    end,
+  }
+  for kind, make in pairs(makers) do
+    for _, receive in ipairs { "recv", "recvfrom", "recvmsg" } do
+      it(("gives %s what came before, and the end: %s"):format(receive, kind), function()
+        local a <close>, b = make()
+        local held <close> = b -- luacheck: ignore held
+        b:send "before"
+
+        assert.is_true(a:shutdown "r")
+
+        assert.equal("before", (a[receive](a, 10, 30)))
+        for _, timeout in ipairs { 30, 0 } do
+          local data, err = a[receive](a, 10, timeout)
+          assert.is_nil(data)
+          assert.is_nil(err)
+        end
+      end)
+    end
+
+    it("wakes who waits: " .. kind, function()
+      local a <close>, b = make()
+      local held <close> = b -- luacheck: ignore held
+      local task = net.spawn(function() return table.pack(a:recv(10, 30)) end)
+      net.sleep(0)
+
+      a:shutdown "r"
+
+      local results = task:join(30)
+      assert.is_nil(results[1])
+      assert.is_nil(results[2])
+    end)
+  end
+
+  it("ends, too, where that was refused for want of a peer", function()
+    local s <close> = assert(net.udp { family = "inet" })
+    assert.equal("ENOTCONN", select(2, s:shutdown "r").code)
+
+    local data, err = s:recv(10, 30)
+
+    assert.is_nil(data)
+    assert.is_nil(err)
+  end)
+end)

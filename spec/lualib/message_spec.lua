@@ -10,6 +10,19 @@ describe("recvmsg from the error queue", function()
     assert.is_nil(err)
   end)
 
+  -- It asked again and again, beyond its timeout.
+  it("fails with what the socket keeps beside the queue", function()
+    local s <close> = assert(net.udp { family = "inet" })
+    assert(s:connect("127.0.0.1", 1))
+    assert(s:send "lost")
+
+    local data, err = s:recvmsg(100, 30, { errqueue = true })
+
+    assert.is_nil(data)
+    assert.equal("ECONNREFUSED", err.code)
+    assert.equal("TIMEOUT", select(2, s:recvmsg(100, 0, { errqueue = true })).code)
+  end)
+
   it("is woken by close and by cancellation", function()
     local s = assert(net.udp { family = "inet" })
     local function wait() return select(2, s:recvmsg(100, 5, { errqueue = true })) end
