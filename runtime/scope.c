@@ -61,14 +61,18 @@ static void disown (lua_State *L, nl_scope *s) {
   nl_unclaimed(L, t);
 }
 
-/* The tasks of a scope may outlive an owner who never left it: its scopes keep the deadlines around
- * them, and no pointer to what is the owner's. */
+/* The tasks of a scope may outlive an owner who never left it: it keeps the deadlines around it, and no
+ * pointer to what is the owner's. */
+static void setfree (nl_scope *s) {
+  for (nl_scope *p = s->parent; p != NULL; p = p->parent) s->deadline = fmin(s->deadline, p->deadline);
+  s->owner = NULL;
+  s->parent = NULL;
+}
+
 void nl_scopeend (lua_State *L, nl_task *t) {
   for (nl_scope *s = t->scope, *next; s != NULL && s->owner == t; s = next) {
     next = s->parent;
-    for (nl_scope *p = next; p != NULL; p = p->parent) s->deadline = fmin(s->deadline, p->deadline);
-    s->owner = NULL;
-    s->parent = NULL;
+    setfree(s);
     disown(L, s);
   }
   t->scope = NULL;
@@ -163,7 +167,10 @@ static int scope_close_try (lua_State *L, nl_wait *w) {
   s->leaving = true;
   if (s->tasks != NULL) {
     cancelothers(s);
-    if (!nl_canwait(nl_rt(L), L)) leave(s);
+    if (!nl_canwait(nl_rt(L), L)) {
+      leave(s);
+      setfree(s);
+    }
     w->queue = &s->leavers;
     return NL_AGAIN;
   }

@@ -634,4 +634,28 @@ describe("a generator's scope", function()
     assert.is_true(net.sleep(0))
     assert.equal("CANCELED", select(2, task:join(30)).code)
   end)
+
+  it("stays that of its tasks, though the scopes around it are gone", function()
+    local task
+    do
+      local outer <close> = net.scope { timeout = 0.001 } -- luacheck: ignore outer
+      local co = coroutine.create(function()
+        local scope <close> = net.scope()
+        task = scope:spawn(function()
+          pcall(forever)
+          return pcall(forever)
+        end)
+        coroutine.yield()
+      end)
+      coroutine.resume(co)
+      net.sleep(0)
+      coroutine.close(co)
+    end
+    collectgarbage()
+    collectgarbage()
+
+    local ok, err = task:join(30)
+    assert.is_false(ok)
+    assert.equal("CANCELED", err.code)
+  end)
 end)
