@@ -202,6 +202,7 @@ static nl_stream *opened (lua_State *L, const char *op, int family, int type, in
     return NULL;
   }
   nl_openstream(s, fd, &nl_socket_layer);
+  s->family = (uint16_t)family;
   return s;
 }
 
@@ -359,7 +360,7 @@ static int handle_connect_try (lua_State *L, nl_wait *w) {
   if (s->handle.base.class == &nl_listener_class) return nl_errno(L, "connect", EOPNOTSUPP);
   int bad = nl_checkaddress(L, 2, "connect", &a);
   if (bad != 0) return bad;
-  if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "connect", errno, &a);
+  if (nl_fitaddress(L, s, &a) < 0) return nl_failedat(L, "connect", errno, &a);
   bool resumed = s->connecting && !w->woken && !w->poll; /* one that timed out goes on, to whatever address */
   int result = nl_connect(s->handle.fd, &a);
   if (result < 0 && errno == EINPROGRESS)
@@ -387,7 +388,7 @@ static int handle_bind (lua_State *L) {
   if (!s->handle.base.open) return nl_closed(L, "bind");
   int bad = nl_checkaddress(L, 2, "bind", &a);
   if (bad != 0) return bad;
-  if (nl_matchfamily(L, s, a.sa.any.sa_family) < 0) return nl_failedat(L, "bind", errno, &a);
+  if (nl_fitaddress(L, s, &a) < 0) return nl_failedat(L, "bind", errno, &a);
   if (nl_bind(s->handle.fd, &a) < 0) return nl_failedat(L, "bind", errno, &a);
   if (a.sa.any.sa_family == AF_UNIX && a.sa.un.sun_path[0] != '\0') {
     nl_ownfile(s, &a);
@@ -496,8 +497,7 @@ static int datagram_sendto_try (lua_State *L, nl_wait *w) {
   (void)nl_checkbytes(L, 2, &len);
   int bad = nl_checkaddress(L, 3, "sendto", &to);
   if (bad != 0) return bad;
-  if (nl_matchfamily(L, s, to.sa.any.sa_family) < 0) return nl_failedat(L, "sendto", errno, &to);
-  if (to.sa.any.sa_family == AF_INET && nl_familyof(s) == AF_INET6) nl_mapaddress(&to);
+  if (nl_fitaddress(L, s, &to) < 0) return nl_failedat(L, "sendto", errno, &to);
   return sendone(L, w, "sendto", &to);
 }
 NL_WAITS(datagram, sendto, &nl_datagram_class, NL_WRITE, 5)

@@ -180,6 +180,19 @@ int nl_matchfamily (lua_State *L, nl_stream *s, int family) {
   return moved < 0 ? -1 : 0;
 }
 
+int nl_fitaddress (lua_State *L, nl_stream *s, nl_address *a) {
+  int wanted = a->sa.any.sa_family;
+  if (nl_matchfamily(L, s, wanted) < 0) return -1;
+  int family = nl_familyof(s);
+  if (family == wanted || family == AF_UNSPEC) return 0; /* the kernel says that it is no socket */
+  if (family == AF_INET6 && wanted == AF_INET) {
+    nl_mapaddress(a);
+    return 0;
+  }
+  errno = EAFNOSUPPORT;
+  return -1;
+}
+
 /* ---- receiving */
 
 /* Datagram sockets of ICMP do not tell how long a message is that is looked at with MSG_TRUNC. */

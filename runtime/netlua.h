@@ -379,6 +379,8 @@ int nl_typeof (int fd);         /* SOCK_* */
 int nl_familyof (nl_stream *s); /* the same, asked of the kernel once */
 /* A socket made without a family takes that of the first address it meets, with its options. */
 int nl_matchfamily (lua_State *L, nl_stream *s, int family); /* [-0, +0, -] 0, or -1 with errno */
+/* The same, and the address becomes one for the socket: an IPv6 socket reaches IPv4 by mapped ones. */
+int nl_fitaddress (lua_State *L, nl_stream *s, nl_address *a); /* [-0, +0, -] 0, or -1 with errno */
 ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram needs; no more than max */
 bool nl_endofrecords (int fd); /* whether a receive of no bytes was the end, and no empty datagram */
 /* What a receive that failed answers: nil at the end, which is where this side was shut down. */

@@ -95,7 +95,8 @@ function datagram:connect(address, port, timeout) end
 ---@param address string numeric, "0.0.0.0" or "::" for every interface, or "unix:/path" or "unix:@name"
 ---@param port? integer|string 0 to 65535; 0: a free one, see getsockname; none for unix
 ---@return net.datagram? self
----@return net.error? err EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (bound already), EAI_NONAME or CLOSED
+---@return net.error? err EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (bound already), EAFNOSUPPORT,
+--- EAI_NONAME or CLOSED
 ---@see bind(2)
 ---```lua
 ---local s = assert(net.udp())

@@ -900,6 +900,39 @@ describe("net.fromfd", function()
   end)
 end)
 
+-- The kernel said EINVAL of an address of another family, which is also what a blackhole route gives.
+describe("an address of another family", function()
+  for family, address in pairs { inet = "::1", unix = "127.0.0.1", inet6 = "unix:@none" } do
+    for _, type in ipairs { "stream", "dgram" } do
+      it(("is refused by connect and bind: %s for %s, %s"):format(address, family, type), function()
+        if family == "inet6" and not connected.has6() then pending "no IPv6 here" end
+        local s <close> = assert(net.socket(family, type))
+
+        local ok, refused = s:connect(address, 1)
+        local bound, unbound = s:bind(address, 0)
+
+        assert.is_nil(ok)
+        assert.same({ "EAFNOSUPPORT", address }, { refused.code, refused.address })
+        assert.is_nil(bound)
+        assert.equal("EAFNOSUPPORT", unbound.code)
+      end)
+    end
+  end
+
+  it("is reached by connect as by sendto where an IPv6 socket is given one of IPv4", function()
+    if not connected.has6() then pending "no IPv6 here" end
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local s <close> = assert(net.socket "inet6")
+    local u <close> = assert(net.udp { family = "inet6" })
+
+    assert(s:connect(server:getsockname()))
+    assert(u:bind("127.0.0.1", 0))
+
+    assert.same({ server:getsockname() }, { s:getpeername() })
+    assert.equal("127.0.0.1", (u:getsockname()))
+  end)
+end)
+
 -- Both took whatever has a descriptor for a stream, and wrote into memory behind it.
 describe("connect and bind as functions", function()
   for _, name in ipairs { "connect", "bind" } do
