@@ -366,7 +366,8 @@ static int refuseservice (lua_State *L, int arg, const char *service) {
     return nl_fail(L, "getaddrinfo", "EAI_SERVICE", "unknown service \"%s\"", service);
   }
   if (n <= UINT16_MAX) return 0;
-  return luaL_argerror(L, arg, lua_pushfstring(L, "port from 0 to 65535 expected, got \"%s\"", nl_pushshown(L, arg)));
+  return luaL_argerror(L, arg,
+                       lua_pushfstring(L, "port from 0 to 65535 expected, got \"%s\"", nl_pushshown(L, arg)));
 }
 
 /* ---- arguments */

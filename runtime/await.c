@@ -93,7 +93,6 @@ static int stop (lua_State *L, nl_wait *w, int reason) {
   return nl_throw(L, w->call->op, reason == NL_CANCEL ? "CANCELED" : "EDEADLK");
 }
 
-
 /* What it waits for now may be another side than before, and somebody may have come there meanwhile. */
 static int again (lua_State *L, nl_task *t) {
   nl_wait *w = &t->wait;

@@ -226,7 +226,8 @@ static void pushtarget (lua_State *L, int err) {
   if (address == NULL) address = host;
   if (address != NULL) address = cut(L, address);
   if (address == NULL) lua_pushliteral(L, "");
-  else if (!lua_isinteger(L, (lua_getfield(L, err, "port"), -1))) lua_pushfstring(L, " %s", address);
+  else if (nl_isunix(address) || !lua_isinteger(L, (lua_getfield(L, err, "port"), -1)))
+    lua_pushfstring(L, " %s", address);
   else if (strchr(address, ':') == NULL) lua_pushfstring(L, " %s:%I", address, lua_tointeger(L, -1));
   else lua_pushfstring(L, " [%s]:%I", address, lua_tointeger(L, -1));
   lua_replace(L, err + 1);

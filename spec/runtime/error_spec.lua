@@ -52,6 +52,7 @@ describe("an error", function()
     { { address = "fe80::1%lo", port = 81 }, "connect [fe80::1%lo]:81" .. TEXT },
     { { address = "10.0.0.1" }, "connect 10.0.0.1" .. TEXT },
     { { address = "unix:/run/x" }, "connect unix:/run/x" .. TEXT },
+    { { address = "unix:/run/x", port = 5 }, "connect unix:/run/x" .. TEXT },
     { { host = "example.org" }, "connect example.org" .. TEXT },
     { { host = "example.org", port = 443 }, "connect example.org:443" .. TEXT },
     { { host = "example.org", address = "10.0.0.1", port = 443 }, "connect 10.0.0.1:443" .. TEXT },
