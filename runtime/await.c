@@ -87,9 +87,10 @@ static int park (lua_State *L, nl_task *t) {
   return lua_yieldk(L, 0, (lua_KContext)t, nl_awaitagain);
 }
 
-/* Cancellation is raised; the end of the time allowed is an answer. */
+/* Cancellation is raised; the end of the time allowed is an answer, and so is a watch that cannot be had. */
 static int stop (lua_State *L, nl_wait *w, int reason) {
   if (reason == NL_TIMEDOUT) return timedout(L, w);
+  if (reason == NL_UNWATCHED) return nl_errno(L, w->call->op, ENOSPC);
   return nl_throw(L, w->call->op, reason == NL_CANCEL ? "CANCELED" : "EDEADLK");
 }
 

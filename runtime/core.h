@@ -21,7 +21,7 @@ typedef struct nl_timer { /* wakes a task; only loop.c looks inside */
 } nl_timer;
 
 enum nl_state { NL_NEW, NL_QUEUED, NL_RUNNING, NL_PARKED, NL_DONE };
-enum nl_reason { NL_READY, NL_TIMEDOUT, NL_ELAPSED, NL_CANCEL, NL_DEADLOCK };
+enum nl_reason { NL_READY, NL_TIMEDOUT, NL_ELAPSED, NL_CANCEL, NL_DEADLOCK, NL_UNWATCHED };
 
 struct nl_task {
   nl_object base;

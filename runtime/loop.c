@@ -42,6 +42,12 @@ static void onwake (struct ev_loop *ev, ev_async *w, int events) {
   nl_jobsdone(w->data);
 }
 
+/* Just before it waits: what cannot be watched is told of as an event, which must not wait for another one. */
+static void onrelease (struct ev_loop *ev) {
+  nl_loop *loop = ev_userdata(ev);
+  if (ev_pending_count(ev) > 0) ev_async_send(ev, &loop->wake);
+}
+
 /* libev ends the process where it finds no descriptor for its wake-ups: look before. */
 static bool haswakeup (void) {
   int fd = eventfd(0, EFD_CLOEXEC);
@@ -69,6 +75,8 @@ static nl_loop *makeloop (nl_runtime *rt) {
   ev_async_init(&loop->wake, onwake);
   loop->wake.data = rt;
   ev_async_start(loop->ev, &loop->wake);
+  ev_set_userdata(loop->ev, loop);
+  ev_set_loop_release_cb(loop->ev, onrelease, NULL);
   return loop;
 }
 
@@ -97,12 +105,14 @@ void nl_loopwake (nl_runtime *rt) {
   if (rt->loop != NULL) ev_async_send(rt->loop->ev, &rt->loop->wake);
 }
 
+/* The system may have no room for one more watch, which libev has stopped then: set anew, it will be asked
+ * for again. */
 static void onevent (struct ev_loop *ev, ev_io *w, int events) {
   nl_watch *watch = (nl_watch *)(void *)w;
   nl_task *t = watch->owner;
-  (void)events;
+  if (events & EV_ERROR) ev_io_set(w, w->fd, w->events);
   if (t == NULL) ev_io_stop(ev, w);
-  else nl_wake(t, NL_READY); /* no more than a repetition if it is on its way already */
+  else nl_wake(t, events & EV_ERROR ? NL_UNWATCHED : NL_READY); /* nothing if it is on its way already */
 }
 
 /* Writable is the usual state of a descriptor: that watch must not outlive its wait. */

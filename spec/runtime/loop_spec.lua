@@ -1,3 +1,6 @@
+local compile = require "compile"
+local netlua = require "netlua"
+
 local function elapsed(f, ...)
   local began = net.now()
   f(...)
@@ -219,8 +222,6 @@ end)
 
 describe("without descriptors for an event loop", function()
   it("a wait fails with EMFILE", function()
-    local netlua = require "netlua"
-
     local out, err, status = netlua.run [[
       local held = {}
       while true do
@@ -232,5 +233,24 @@ describe("without descriptors for an event loop", function()
     ]]
 
     assert.same({ "EMFILE\n", "", 0 }, { out, err, status })
+  end)
+end)
+
+-- libev stops what it cannot watch, and never asked for it again: the wait had no end.
+describe("without room for another watch", function()
+  it("a wait fails with ENOSPC, and the next one asks anew", function()
+    local program = compile.variant("runtime/loop.c", "spec/support/noroom.c")
+    if not program then return pending "no objects of this build" end
+    local script = [[
+      local l = net.listen("127.0.0.1", 0)
+      print(select(2, l:accept(30)).code)
+      local client = net.connect(l:getsockname())
+      print((l:accept(30)))]]
+
+    local out, err, status = netlua.shell(("%s -e '%s'"):format(program, script))
+    os.remove(program)
+
+    assert.matches("^ENOSPC\nnet.stream", out)
+    assert.same({ "", 0 }, { err, status })
   end)
 end)
