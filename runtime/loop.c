@@ -42,7 +42,7 @@ static void onwake (struct ev_loop *ev, ev_async *w, int events) {
   nl_jobsdone(w->data);
 }
 
-/* Just before it waits: what cannot be watched is told of as an event, which must not wait for another one. */
+/* Just before it waits: what cannot be watched is told of as an event, which must not wait for others. */
 static void onrelease (struct ev_loop *ev) {
   nl_loop *loop = ev_userdata(ev);
   if (ev_pending_count(ev) > 0) ev_async_send(ev, &loop->wake);

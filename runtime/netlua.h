@@ -103,7 +103,7 @@ double nl_opttimeout (lua_State *L, int arg);                   /* [-0, +0, v] n
 const char *nl_checktext (lua_State *L, int arg);               /* [-0, +0, v] a string without NUL inside */
 const char *nl_checkbytes (lua_State *L, int arg, size_t *len); /* [-0, +0, v] a string or number */
 int nl_checkword (lua_State *L, int arg, const nl_word *words, const char *fallback); /* [-0, +0, v] */
-const char *nl_pushshown (lua_State *L, int index); /* [-0, +1, m] a value for a message, cut where it is long */
+const char *nl_pushshown (lua_State *L, int index); /* [-0, +1, m] for a message: cut where it is long */
 void nl_checkoptions (lua_State *L, int arg, const char *const names[]); /* [-0, +0, v] table or nil */
 /* The fields of an option table that nl_checkoptions has passed; arg may hold nil. */
 bool nl_fieldbool (lua_State *L, int arg, const char *name, bool fallback);        /* [-0, +0, v] */
@@ -385,7 +385,7 @@ ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram nee
 bool nl_endofrecords (int fd); /* whether a receive of no bytes was the end, and no empty datagram */
 /* What a receive that failed answers: nil at the end, which is where this side was shut down. */
 int nl_nothing (lua_State *L, nl_stream *s, nl_wait *w, const char *op); /* [-0, +0|1|2, m] */
-int nl_queuederror (int fd);   /* takes one error off the socket's queue: its errno, or 0 */
+int nl_queuederror (int fd); /* takes one error off the socket's queue: its errno, or 0 */
 
 typedef struct nl_interface {
   unsigned index; /* 0: the system's choice */

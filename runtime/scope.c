@@ -159,8 +159,8 @@ static int scope_remaining (lua_State *L) {
   return 1;
 }
 
-/* s:close(), and __close(s, err): cancels, awaits, leaves; raises a failure nobody took. Where it cannot wait,
- * which is an error, its tasks end later, and its deadline is over all the same. */
+/* s:close(), and __close(s, err): cancels, awaits, leaves; raises a failure nobody took. Where it cannot
+ * wait, which is an error, its tasks end later, and its deadline is over all the same. */
 static int scope_close_try (lua_State *L, nl_wait *w) {
   nl_scope *s = (nl_scope *)w->self;
   checkoutside(L, s);

@@ -7,8 +7,8 @@
 local datagram = {}
 
 ---Waits for a datagram and gives it with its sender. An empty datagram is "". nil alone is the end: of a
----"seqpacket" connection, or, once all that came was taken, of a socket that was shut down for reading. Empty ones
----right before the end of a connection cannot be told from it.
+---"seqpacket" connection, or, once all that came was taken, of a socket that was shut down for reading. Empty
+---ones right before the end of a connection cannot be told from it.
 ---@async
 ---@param max? integer bytes of it to keep, 1 to 16777216; 65536 if absent
 ---@param timeout? number seconds; nil: as long as the enclosing deadline allows; 0: only what is there

@@ -2,8 +2,8 @@
 -- luacheck: ignore
 
 ---What streams, listeners and datagram objects have in common: a descriptor. One task at a time may wait for
----each direction; a second gets BUSY. Where the system watches as many descriptors as it may (epoll(7)), a wait
----gives ENOSPC. Closing wakes those who wait, with CLOSED. An object nobody refers to
+---each direction; a second gets BUSY. Where the system watches as many descriptors as it may (epoll(7)), a
+---wait gives ENOSPC. Closing wakes those who wait, with CLOSED. An object nobody refers to
 ---any more is closed by the garbage collector, at some time; a `<close>` variable closes it where it ends.
 ---@class net.handle
 local handle = {}

@@ -6,8 +6,8 @@ local task = require "net.core.task"
 
 local message = {}
 
--- What failed where the socket has failed and its queue holds nothing: without the option `error` of ancillary
--- an ICMP error is kept beside it. A socket that is shut down has failed for good.
+-- What failed where the socket has failed and its queue holds nothing: without the option `error` of
+-- ancillary an ICMP error is kept beside it. A socket that is shut down has failed for good.
 local function failure(s, state)
   local number = s:getsockopt "SO_ERROR"
   if number and number ~= 0 then return true, errors.errno("recvmsg", number) end

@@ -54,7 +54,8 @@ describe("EINVAL of connect and send", function()
           assert(err.code == "EINVAL" and err.kind == "unreachable")
         end]]
       local program = os.getenv "NETLUA" or "./netlua"
-      local child = assert(io.popen("MALLOC_PERTURB_=165 " .. program .. " - >&2", "w")) -- freed is not usable
+      local perturbed = "MALLOC_PERTURB_=165 " .. program .. " - >&2" -- what is freed is overwritten
+      local child = assert(io.popen(perturbed, "w"))
       child:write(code)
       answer { child:close() }]==]))
 
