@@ -569,7 +569,7 @@ static int datagram_sendmsg_try (lua_State *L, nl_wait *w) {
   }
   ssize_t n = nl_sendmsg(s->handle.fd, &o.header);
   int number = errno;
-  if (n < 0 && (number == EAGAIN || number == EINTR)) return NL_AGAIN;
+  if (n < 0 && (number == EAGAIN || number == EINTR)) return nl_sendlater(w, o.addressed ? &o.to : NULL);
   if (n < 0) return o.addressed ? nl_unsent(L, "sendmsg", number, &o.to) : nl_errno(L, "sendmsg", number);
   lua_pushinteger(L, n);
   return 1;

@@ -485,7 +485,7 @@ static int sendone (lua_State *L, nl_wait *w, const char *op, const nl_address *
     return 1;
   }
   if (number == EAGAIN && unbound(s->handle.fd)) number = EADDRNOTAVAIL;
-  if (number == EAGAIN || number == EINTR) return NL_AGAIN;
+  if (number == EAGAIN || number == EINTR) return nl_sendlater(w, to);
   return to != NULL ? nl_unsent(L, op, number, to) : nl_errno(L, op, number);
 }
 

@@ -17,6 +17,7 @@
 
 #define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
 #define ADDRESSESONLY "Methods of sockets take addresses only: net.getaddrinfo finds those of a name."
+#define ROOM 0.001           /* seconds before a full unix datagram socket is tried again */
 
 /* Their methods come from the bindings. */
 const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL,
@@ -191,6 +192,13 @@ int nl_fitaddress (lua_State *L, nl_stream *s, nl_address *a) {
   }
   errno = EAFNOSUPPORT;
   return -1;
+}
+
+/* ---- sending */
+
+int nl_sendlater (nl_wait *w, const nl_address *to) {
+  if (to != NULL && to->sa.any.sa_family == AF_UNIX) w->after = ROOM;
+  return NL_AGAIN;
 }
 
 /* ---- receiving */

@@ -385,6 +385,9 @@ ssize_t nl_datagramroom (int fd, size_t max); /* room that the next datagram nee
 bool nl_endofrecords (int fd); /* whether a receive of no bytes was the end, and no empty datagram */
 /* What a receive that failed answers: nil at the end, which is where this side was shut down. */
 int nl_nothing (lua_State *L, nl_stream *s, nl_wait *w, const char *op); /* [-0, +0|1|2, m] */
+/* NL_AGAIN, of a send that found no room at `to`, or NULL where it is connected: nothing tells when a unix
+ * socket that it is not connected to has some again. */
+int nl_sendlater (nl_wait *w, const nl_address *to); /* [-0, +0, -] */
 int nl_queuederror (int fd); /* takes one error off the socket's queue: its errno, or 0 */
 
 typedef struct nl_interface {

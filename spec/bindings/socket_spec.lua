@@ -446,6 +446,50 @@ describe("unix sockets", function()
   end)
 end)
 
+-- The kernel calls a socket writable that is not connected to where it sends: it was tried again and again.
+describe("a full unix datagram socket", function()
+  local function full(name)
+    local receiver, sender = assert(net.socket("unix", "dgram")), assert(net.socket("unix", "dgram"))
+    assert(receiver:bind(name))
+    repeat local sent = sender:sendto("x", name, nil, 0) until not sent
+    return receiver, sender
+  end
+
+  for _, name in ipairs { "sendto", "sendmsg" } do
+    local address = "unix:@full-" .. name
+    local function send(sender, timeout)
+      if name == "sendto" then return sender:sendto("last", address, nil, timeout) end
+      return sender:sendmsg("last", { address = address }, timeout)
+    end
+
+    it("is waited for without keeping the processor busy: " .. name, function()
+      local receiver <close>, sender = full(address)
+      local held <close> = sender -- luacheck: ignore held
+      local began = os.clock()
+
+      local sent, err = send(sender, 0.5)
+
+      assert.is_nil(sent)
+      assert.equal("TIMEOUT", err.code)
+      assert.is_true(os.clock() - began < 0.25)
+      assert.equal("x", receiver:recv(10, 0))
+    end)
+
+    it("is sent to when it has room again: " .. name, function()
+      local receiver <close>, sender = full(address)
+      local held <close> = sender -- luacheck: ignore held
+      local task = net.spawn(send, sender, 30)
+      net.sleep(0)
+
+      local last
+      repeat last = receiver:recv(10, 30) until last ~= "x"
+
+      assert.equal("last", last)
+      assert.equal(4, (task:join(30)))
+    end)
+  end
+end)
+
 describe("UDP", function()
   it("carries a datagram with the sender's address", function()
     local a <close>, host, port = udp()
