@@ -56,6 +56,7 @@ function task.map(list, f, options)
   for i = 1, math.min(limit, results.n) do tasks[i] = scope:spawn(work) end
   local ok, err = scope:wait()
   if ok then return results, errors end
+  scope:close() -- raises what f raised where the deadline came before the others had ended
   for _, worker in ipairs(tasks) do
     if worker:status() == "failed" then error(err, 0) end
   end

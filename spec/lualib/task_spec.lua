@@ -138,6 +138,25 @@ describe("net.map", function()
     assert.equal("receive", err.op)
   end)
 
+  -- The end of the time was raised in its place.
+  it("raises what a call raised when the deadline passed before the others had ended", function()
+    local began, ok, err
+    for _ = 1, 100 do -- until a call begins before the deadline
+      ok, err = pcall(net.timeout, 0.05, net.map, { 1, 2 }, function(n)
+        began = true
+        if n == 2 then return net.sleep(60) end
+        net.sleep(0)
+        local late = net.now() + 0.1
+        repeat until net.now() > late
+        error("no luck", 0)
+      end)
+      if began then break end
+    end
+
+    assert.is_false(ok)
+    assert.equal("no luck", err)
+  end)
+
   it("ends its calls when it is canceled", function()
     local codes = {}
     local task = net.spawn(net.map, { 1, 2 }, function(i)
