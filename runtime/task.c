@@ -437,6 +437,12 @@ static int task_now (lua_State *L) {
   return 1;
 }
 
+/* canwait() -> whether others can run while the caller waits */
+static int task_canwait (lua_State *L) {
+  lua_pushboolean(L, nl_canwait(nl_rt(L), L));
+  return 1;
+}
+
 /* count() -> tasks that are not done */
 static int task_count (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)nl_rt(L)->tasks);
@@ -570,11 +576,19 @@ static int task_waitlist (lua_State *L) {
 }
 
 int luaopen_task (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"spawn", task_spawn},     {"sleep", task_sleep},         {"now", task_now},
-      {"count", task_count},     {"tasks", task_tasks},         {"waits", task_waits},
-      {"current", task_current}, {"scope", nl_scopenew},        {"waitlist", task_waitlist},
-      {"report", task_report},   {"foreground", nl_foreground}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", task_spawn},
+                                       {"sleep", task_sleep},
+                                       {"now", task_now},
+                                       {"count", task_count},
+                                       {"tasks", task_tasks},
+                                       {"waits", task_waits},
+                                       {"canwait", task_canwait},
+                                       {"current", task_current},
+                                       {"scope", nl_scopenew},
+                                       {"waitlist", task_waitlist},
+                                       {"report", task_report},
+                                       {"foreground", nl_foreground},
+                                       {NULL, NULL}};
   lua_pushliteral(L, "code");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &codekey);
   lua_pushliteral(L, "attempt to yield from outside a coroutine");

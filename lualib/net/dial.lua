@@ -49,9 +49,10 @@ end
 
 -- What to connect to, each address once: the C library takes the "::1 localhost" of a hosts file for
 -- 127.0.0.1, too, where IPv4 is asked for.
-local function lookup(host, options)
+local function lookup(host, options, timeout)
   options = options or {}
   local list, err = resolve.getaddrinfo(host, nil, {
+    timeout = timeout,
     socktype = "stream",
     family = familyof(options),
     strict = options.strict,
@@ -116,12 +117,21 @@ local function interleave(list)
   return mixed
 end
 
--- Begins an attempt in a task of its own, which notes in it what came of it.
+local function newattempt(entry, port)
+  return { address = entry.address, port = tonumber(port), began = task.now() }
+end
+
+-- Makes an attempt and notes in it what came of it.
+local function carryout(attempt, port, options, timeout)
+  local s, facts = try(attempt.address, port, options, timeout)
+  attempt.stream, attempt.facts, attempt.ms = s, facts, facts.ms
+end
+
+-- Begins an attempt in a task of its own.
 local function begin(scope, entry, port, options, ended)
-  local attempt = { address = entry.address, port = tonumber(port), began = task.now() }
+  local attempt = newattempt(entry, port)
   scope:spawn(function()
-    local s, facts = try(entry.address, port, options)
-    attempt.stream, attempt.facts, attempt.ms = s, facts, facts.ms
+    carryout(attempt, port, options)
     ended:send(attempt)
   end)
   return attempt
@@ -149,6 +159,20 @@ local function race(list, port, options, attempts, timeout)
     if failed == #list then return nil, attempt.facts end
     if not attempt and not (due and task.now() >= due) then return nil, err end
   end
+end
+
+-- The same where no other task can run meanwhile: one after the other, each with its share of the time.
+local function inturn(list, port, options, attempts, timeout)
+  local patient = options and options.happy_eyeballs == false
+  local began = task.now()
+  for index, entry in ipairs(list) do
+    local left = math.max(timeout - (task.now() - began), 0)
+    if left == 0 and index > 1 then break end
+    attempts[index] = newattempt(entry, port)
+    carryout(attempts[index], port, options, patient and left or left / (#list - index + 1))
+    if attempts[index].stream then return attempts[index] end
+  end
+  return nil, attempts[#attempts].facts
 end
 
 -- What became of every attempt, in the order of starting: the errors of those that failed, and for the ones
@@ -185,7 +209,7 @@ end
 
 local function byname(host, port, options, timeout)
   local began = task.now()
-  local list, err = require("net.task").timeout(timeout, lookup, host, options)
+  local list, err = lookup(host, options, timeout)
   if not list then
     err.op, err.port = "connect", tonumber(port)
     if err.code == "TIMEOUT" then err.hint = hint(UNNAMED, host, port) end
@@ -195,7 +219,8 @@ local function byname(host, port, options, timeout)
   local attempts = {}
   local rest <close> = losers(attempts) -- luacheck: ignore rest
   local left = math.max(timeout - lookup_ms / 1000, 0)
-  attempts.winner, err = race(interleave(list), port, options, attempts, left)
+  local connect = task.canwait() and race or inturn
+  attempts.winner, err = connect(interleave(list), port, options, attempts, left)
   if not attempts.winner then return nil, failure(host, port, err, attempts) end
   local s, facts = attempts.winner.stream, attempts.winner.facts
   facts.host, facts.lookup_ms, facts.attempts = host, lookup_ms, history(attempts)
@@ -234,7 +259,8 @@ end
 ---Connects a stream. A name is looked up without stopping other tasks. Its addresses race as in RFC 8305, in
 ---the order of RFC 6724 with the families taking turns: each is tried when the one before has failed or has
 ---not answered within 250 ms, the first that connects wins and the others are closed. Lookup and attempts
----share one deadline.
+---share one deadline. Where no other task can run meanwhile, as while `require` loads a module, they are tried
+---one after the other, each with its share of the time.
 ---@async
 ---@param host string numeric address, name, "unix:/path" or "unix:@abstract"
 ---@param port? integer|string 0 to 65535; none for a unix path, where the options may stand here

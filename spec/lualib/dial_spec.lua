@@ -450,6 +450,23 @@ describe("net.connect to a name with several addresses", function()
     assert(facts.attempts[1].code == nil and facts.attempts[2].ms == facts.ms)
   ]])
 
+  -- It raised: the race waits for its tasks.
+  onisland("tries one after the other, each for its share of the time, where no other task can run", [[
+    local function connect(options)
+      local results
+      string.gsub("x", "x", function() results = table.pack(net.connect("half.test", port, options)) end)
+      return table.unpack(results)
+    end
+
+    local s, facts = connect { timeout = 6 }
+
+    assert(s, facts)
+    assert(facts.address == "127.0.0.1" and #facts.attempts == 2)
+    assert(facts.attempts[1].address == "2001:db8::9" and facts.attempts[1].code == "TIMEOUT")
+    local none, err = connect { timeout = 0.2, happy_eyeballs = false }
+    assert(none == nil and err.code == "TIMEOUT")
+  ]])
+
   onisland("tries no second where the first answers", [[
     local s, facts = timed(0.2, net.connect, "good.test", port, { timeout = 5 })
     assert(s, facts)
