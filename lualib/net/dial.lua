@@ -259,8 +259,8 @@ end
 ---Connects a stream. A name is looked up without stopping other tasks. Its addresses race as in RFC 8305, in
 ---the order of RFC 6724 with the families taking turns: each is tried when the one before has failed or has
 ---not answered within 250 ms, the first that connects wins and the others are closed. Lookup and attempts
----share one deadline. Where no other task can run meanwhile, as while `require` loads a module, they are tried
----one after the other, each with its share of the time.
+---share one deadline. Where no other task can run meanwhile, as while `require` loads a module, they are
+---tried one after the other, each with its share of the time.
 ---@async
 ---@param host string numeric address, name, "unix:/path" or "unix:@abstract"
 ---@param port? integer|string 0 to 65535; none for a unix path, where the options may stand here
