@@ -17,7 +17,7 @@
 
 #define SMALL ((size_t)2048) /* a receive buffer that is cheap at any time */
 #define ADDRESSESONLY "Methods of sockets take addresses only: net.getaddrinfo finds those of a name."
-#define ROOM 0.001           /* seconds before a full unix datagram socket is tried again */
+#define ROOM 0.001 /* seconds before a full unix datagram socket is tried again */
 
 /* Their methods come from the bindings. */
 const nl_class nl_listener_class = {"net.listener", NULL, nl_releasestream, &nl_handle_class, NULL,
