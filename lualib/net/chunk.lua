@@ -79,6 +79,12 @@ function chunk.tokens(source)
   return list, comment
 end
 
+---What a token adds to the depth of blocks and brackets.
+function chunk.nesting(token)
+  if token.kind == "string" then return 0 end
+  return (OPENS[token.text] or 0) - (CLOSES[token.text] or 0)
+end
+
 local function isname(token)
   return token and token.kind == "name" and not KEYWORDS[token.text]
 end

@@ -353,6 +353,12 @@ function commands.is(line)
   return line:find "^%s*[.?]" ~= nil
 end
 
+---The Lua that such an entry takes, or nil if it is a command that takes none.
+function commands.code(line)
+  local name, words = line:match "^%s*(%.%S*)%s*(.*)"
+  return byname[name] and byname[name].words == "EXPR" and words or nil
+end
+
 ---The names of the commands.
 function commands.names()
   local names = {}

@@ -343,9 +343,6 @@ local function topics(prefix)
   return chosen(names, prefix, "^[%a_][%w_.:]*$")
 end
 
--- Commands whose words are Lua.
-local EXPRESSIONS = { [".time"] = true, [".bg"] = true, [".json"] = true, [".table"] = true }
-
 local function command(text, scope)
   local name, at = text:match "^%s*(%.%S*)%s+()"
   local commands = require "net.commands"
@@ -354,7 +351,7 @@ local function command(text, scope)
     return chosen(commands.names(), prefix, "^%.%l*$"), #text - #prefix + 1
   end
   local rest = text:sub(at)
-  if EXPRESSIONS[name] then
+  if commands.code(text) then
     local found, first = lua(rest, scope)
     return found, first + at - 1
   end

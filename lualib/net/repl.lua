@@ -9,6 +9,7 @@ local host = require "net.core.host"
 local show = require "net.show"
 local socket = require "net.core.socket"
 local text = require "net.text"
+local transcript = require "net.transcript"
 local xdg = require "net.xdg"
 
 local repl = {}
@@ -22,6 +23,7 @@ local INTERRUPTED = 130  -- the status to leave with
 local DIM <const>, RED <const>, PLAIN <const> = "\27[2m", "\27[31m", "\27[0m"
 
 local stdout, stderr = io.stdout, io.stderr -- whatever an entry makes of `io`
+local find, move = string.find, table.move
 
 -- Behind what has been printed.
 local function write(message)
@@ -69,7 +71,7 @@ local function conclude(session, entry, trace, ok, ...)
   local scope, first, second = session.scope, ...
   local count = select("#", ...)
   if not ok then
-    scope._err = first
+    scope._err, session.failed = first, true
     complain(session, first, trace)
     return type(first) == "string" and advise(session, entry, first)
   end
@@ -97,8 +99,8 @@ local enter
 -- A session: where its names are, what the entries were, how results are shown, and what .bg has started.
 -- Behind plain lines the terminal has shown ^C itself, and stays on that row.
 local function newsession(plain, color)
-  local session = { entries = {}, options = { color = color }, set = {}, jobs = {}, saved = {},
-    echoes = plain and "\n" or "" }
+  local session = { entries = {}, queue = {}, taken = 0, options = { color = color }, set = {}, jobs = {},
+    saved = {}, echoes = plain and "\n" or "" }
   function session.tell(message)
     write(paint(session, DIM, message) .. "\n")
   end
@@ -191,14 +193,10 @@ end
 
 -- ---- entries
 
--- What a source is: true for a command, else the entry, or nil, why it is none, and whether more lines may
--- complete it. An entry that has spoiled the library, string.find say, does not end the prompt.
-local function understand(session, source)
-  local function look()
-    if commands.is(source) then return true end
-    return chunk.compile(source, "=stdin", session.scope)
-  end
-  local good, entry, message, more = pcall(look)
+-- What a source is, as transcript.read tells, or transcript.one. An entry that has spoiled the library,
+-- string.find say, does not end the prompt.
+local function understand(session, source, read)
+  local good, entry, message, more = pcall(read, source, session.scope)
   if good then return entry, message, more end
   return nil, tostring(entry), false
 end
@@ -208,8 +206,11 @@ local function readentry(session)
   local read = session.input.read
   session.before = "" -- of the line that is edited, in the entry
   local source = read "> "
+  local pasted = false -- lines came together, and may be several entries
   while source do
-    local entry, message, more = understand(session, source)
+    pasted = pasted or find(source, "\n", #session.before + 1, true) ~= nil
+    local understood = pasted and transcript.read or transcript.one
+    local entry, message, more = understand(session, source, understood)
     if entry or not more then return source, entry, message end
     session.before = source .. "\n"
     local line = read ">> "
@@ -227,12 +228,22 @@ local function remember(session, source)
     session.unwritten = true
     session.tell("-- the history is not kept: " .. text.escape(tostring(problem)))
   end
+  return kept
 end
 
 local function obey(session, source)
   local shown, remark = commands.run(session, source)
   if shown then print(shown) end
   if remark then session.tell(remark) end
+end
+
+-- Whether a source has several entries, which are then the next ones.
+local function enqueue(session, entry)
+  local parts, queue = entry and entry ~= true and entry.parts, session.queue
+  if not parts then return false end
+  session.queue = move(queue, session.taken + 1, #queue, #parts + 1, parts)
+  session.taken = 0
+  return true
 end
 
 local function evaluate(session, source, entry, message)
@@ -246,16 +257,52 @@ local function evaluate(session, source, entry, message)
   if seconds >= SLOW then session.tell(commands.took(seconds)) end
 end
 
--- What has been written elsewhere becomes an entry like those that were typed.
+-- What has been written elsewhere becomes an entry like those that were typed, or several.
 enter = function(session, source)
+  local entry, message = understand(session, source, transcript.read)
+  if enqueue(session, entry) then return end
   remember(session, source)
-  evaluate(session, source, understand(session, source))
+  evaluate(session, source, entry, message)
 end
 
 -- Runs a part of an entry so that ^C ends it and not the prompt. The text of an error may raise one, too.
 local function guarded(session, f, ...)
   local done, err = foreground(f, ...)
-  if not done and not foreground(complain, session, err) then core.report "an error that cannot be shown" end
+  if done then return end
+  session.failed = true
+  if not foreground(complain, session, err) then core.report "an error that cannot be shown" end
+end
+
+local function perform(session, source, entry, message)
+  pcall(remember, session, source) -- an entry may have spoiled what it needs
+  if not session.set.width then session.options.width = session.input.width() end
+  session.failed = false
+  guarded(session, evaluate, session, source, entry, message)
+end
+
+local function echo(session, source)
+  session.tell("> " .. text.lines(source):gsub("\n", "\n>> "))
+end
+
+-- What stands behind an entry that has failed is not run, but can be recalled.
+local function drop(session)
+  local rest = move(session.queue, session.taken + 1, #session.queue, 1, {})
+  local kept = remember(session, table.concat(rest, "\n"))
+  session.tell(("-- %d more not run%s"):format(#rest, kept and "; Up recalls what is left" or ""))
+end
+
+-- Takes the entries of the queue as if they were typed: each is seen above what it gives.
+local function work(session)
+  while session.queue[session.taken + 1] and not session.ending do
+    session.taken = session.taken + 1
+    local source = session.queue[session.taken]
+    pcall(echo, session, source)
+    perform(session, source, understand(session, source, transcript.one))
+    if session.failed and session.queue[session.taken + 1] then
+      pcall(drop, session)
+      session.queue = {}
+    end
+  end
 end
 
 -- Gives the status to leave with, or nil at the end of the input.
@@ -263,11 +310,8 @@ local function converse(session)
   while not session.ending do
     local source, entry, message = readentry(session)
     if source == nil then break end
-    if source then
-      pcall(remember, session, source) -- an entry may have spoiled what it needs
-      if not session.set.width then session.options.width = session.input.width() end
-      guarded(session, evaluate, session, source, entry, message)
-    end
+    if source and not enqueue(session, entry) then perform(session, source, entry, message) end
+    work(session)
   end
   return session.ending
 end

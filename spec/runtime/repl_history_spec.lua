@@ -306,6 +306,58 @@ describe("pasting", function()
     assert.equal("5", term:run "g()")
   end)
 
+  -- They were one entry, and so an error of syntax.
+  it("of entries that are no chunk together takes each as if it were typed", function()
+    local term <close> = pty.prompt()
+
+    term:type(paste "> x = 1\n> x + 1\n2\n> for i = 1, 2 do\n>>   print(i)\n>> end\n1\n2\n> _ * 20")
+    term:expect "_ * 20"
+    term:enter ""
+    term:prompt()
+
+    term:shows "> x = 1\n> x + 1\n2\n> for i = 1, 2 do\n>>   print(i)\n>> end\n1\n2\n> _ * 20\n40\n>"
+    assert.same({ "x = 1", "x + 1", "for i = 1, 2 do\n  print(i)\nend", "_ * 20" }, entries(term))
+  end)
+
+  it("of several entries ends with the first that fails; the others can be recalled", function()
+    local term <close> = pty.prompt()
+
+    term:type(paste "x = 1\nx\nerror 'oops'\nx = 2\nx")
+    term:expect "x = 2"
+    term:enter ""
+    term:prompt()
+
+    assert.matches("\n> error 'oops'\nstdin:1: oops\n.*\n%-%- 2 more not run; Up recalls what is left\n>$",
+      term.screen:text())
+    assert.equal("1", term:run "x")
+    assert.same({ "x = 1", "x", "error 'oops'", "x = 2\nx", "x" }, entries(term))
+  end)
+
+  it("of several entries ends with ^C, and with .exit", function()
+    local term <close> = pty.prompt()
+    term:type(paste "1\nprint('go'..'ing') net.sleep(60)\nx = 2" .. "\r")
+    term:expect "going"
+    term:type "\3"
+    term:prompt()
+    assert.equal("nil", term:run "x")
+
+    term:type(paste "1\n.exit 3\nprint('run'..'ning')" .. "\r")
+
+    assert.same({ "exited", 3 }, { term:exit() })
+    assert.is_nil(term.bytes:find("running", 1, true))
+  end)
+
+  it("of several entries goes on when one has spoiled the library", function()
+    local term <close> = pty.prompt()
+
+    term:type(paste "1\nstring.gsub, table.insert, table.move = nil\nerror 'x'\n2" .. "\r")
+    term:expect "error 'x'"
+    term:prompt()
+    term:type "\4"
+
+    assert.same({ "exited", 0 }, { term:exit() })
+  end)
+
   it("joins what was typed before", function()
     local term <close> = pty.prompt()
 
