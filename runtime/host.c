@@ -113,7 +113,19 @@ static int openlocked (const char *path, int flags) {
   return -1;
 }
 
-/* appendfile(path, bytes) -> true | nil, err: its folders too are made, if need be */
+/* Whether the last line of a file lacks its end, as a write that was cut short leaves it. */
+static bool istorn (const char *path) {
+  struct stat st;
+  char last = '\n';
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+  if (file) (void)!pread(fd, &last, 1, st.st_size - 1); /* then it is whole, as far as anybody can see */
+  (void)close(fd);                                      /* it was only read */
+  return last != '\n';
+}
+
+/* appendfile(path, lines) -> true | nil, err: its folders too are made, if need be */
 static int appendfile (lua_State *L) {
   const char *path = nl_checktext(L, 1);
   size_t length, room = strlen(path) + 1;
@@ -124,6 +136,7 @@ static int appendfile (lua_State *L) {
   int fd = openlocked(path, O_WRONLY | O_APPEND | O_CREAT);
   if (fd < 0) return nl_errno(L, "append", errno);
   g->ptr = (void *)(intptr_t)(fd + 1);
+  if (istorn(path)) (void)!write(fd, "\n", 1); /* the next one tells what is wrong */
   ssize_t n = write(fd, bytes, length);
   if (n >= 0 && (size_t)n < length) return nl_errno(L, "append", ENOSPC);
   return nl_result(L, "append", n < 0 ? -1 : 0);

@@ -27,12 +27,15 @@ local function encode(entry, time)
   return ("#%d%s"):format(time, text)
 end
 
--- The entries of a file, oldest first, and where each begins.
+-- The entries of a file, oldest first, and where each begins. Lines in front of the first time are entries of
+-- their own, as other programs write them.
 local function decode(text)
   local entries, starts, at = {}, {}, 1
   while at <= #text do
-    local body = text:match("^#%d+\n()", at) or at
-    local finish = text:find("\n#%d+\n", body - 1) or text:find("\n?$", body)
+    local timed = text:match("^#%d+\n()", at)
+    local body = timed or at
+    local finish = timed and text:find("\n#%d+\n", timed - 1) or not timed and text:find("\n", at, true)
+      or text:find("\n?$", body)
     local entry = text:sub(body, finish - 1)
     if entry ~= "" and not entry:find "\0" then entries[#entries + 1], starts[#starts + 1] = entry, at end
     at = finish + 1

@@ -89,14 +89,38 @@ describe("the history of the prompt", function()
     assert.same({ "b", "a" }, entries)
   end)
 
-  it("reads lines without times, too", function()
+  -- They were one entry of many lines.
+  it("reads lines without times, too, each as an entry", function()
     local path, remove = place()
-    write(path, "a\n#1\nb\nc")
+    write(path, "a\n\nd\n#1\nb\nc")
 
     local entries = history.open(path).entries
     remove()
 
-    assert.same({ "a", "b\nc" }, entries)
+    assert.same({ "a", "d", "b\nc" }, entries)
+  end)
+
+  it("cuts lines without times, too", function()
+    local path, remove = place()
+    write(path, ("x\n"):rep(5) .. ("#1\ny\n"):rep(9998))
+
+    history.open(path)
+    local text = contents(path)
+    remove()
+
+    assert.equal(("x\n"):rep(2) .. ("#1\ny\n"):rep(9998), text)
+  end)
+
+  -- The new entry became a part of the torn one.
+  it("keeps a new entry apart from one that was torn", function()
+    local path, remove = place()
+    write(path, "#1\na\n#2\nb")
+
+    history.open(path):add "c"
+    local entries = history.open(path).entries
+    remove()
+
+    assert.same({ "a", "b", "c" }, entries)
   end)
 
   it("drops the oldest of more than 10,000", function()
