@@ -37,6 +37,7 @@ static int toolstatus = OK; /* of the last one that ran, also in a script: that 
 static bool isharmless (uint32_t c) {
   if (c < 0x20) return c == '\n' || c == '\t';
   if ((c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0xfeff) return false;
+  if ((c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f)) return false;
   return (c < 0x200b || c > 0x200f) && (c < 0x2028 || c > 0x202e) && (c < 0x2060 || c > 0x206f);
 }
 
@@ -111,7 +112,9 @@ static int reporttask (lua_State *L) {
     lua_getfield(L, 1, "place");
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
-    lua_pushfstring(L, "%s\nin a task spawned at %s", lua_tostring(L, -2), lua_tostring(L, -1));
+    lua_pushliteral(L, "\nin a task spawned at ");
+    lua_insert(L, -2);
+    lua_concat(L, 3); /* any of them may have zero bytes */
   }
   reporttop(L);
   return 0;

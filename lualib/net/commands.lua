@@ -129,7 +129,7 @@ command(".edit", "[N]", "an entry, or the last, in $VISUAL or $EDITOR; then runs
   local past, index = session.record.entries, math.tointeger(tonumber(word))
   if word == "" then index = lastlua(past) end
   local source = past[index] or word == "" and ""
-  if not source then return nil, (".edit needs a number of .history, not %q"):format(text.escape(word)) end
+  if not source then return nil, ('.edit needs a number of .history, not "%s"'):format(text.escape(word)) end
   if not host.isterminal(0) then return nil, ".edit needs a terminal" end
   local result, problem = edited(source)
   if not result then return nil, text.escape(problem) end
@@ -228,7 +228,7 @@ end)
 command(".kill", "ID", "cancels one of .tasks", function(session, word)
   number(session)
   local job = session.jobs[math.tointeger(tonumber(word))]
-  if not job then return nil, (".kill needs a number of .tasks, not %q"):format(text.escape(word)) end
+  if not job then return nil, ('.kill needs a number of .tasks, not "%s"'):format(text.escape(word)) end
   local status = job.task:status()
   if not isalive(status) then return nil, ("[%d] has ended"):format(job.id) end
   job.killed = true
@@ -291,6 +291,7 @@ command(".json", "EXPR", "shows its value as JSON", function(session, source)
   local value, err = values[1], values[2]
   if value == nil and type(err) == "table" and err.code then value = { error = record.error(err) } end
   local good, shown = pcall(record.json, value, true)
+  if not good and show.iscancellation(shown) then error(shown, 0) end
   if not good then return nil, show.failure(shown) end
   return (shown:gsub("[\x7f-\xf4][\x80-\xbf]*", harmless))
 end)

@@ -252,6 +252,21 @@ describe("the commands of the prompt", function()
     end
   end)
 
+  -- It was told as an error of the value. Here writing the value is made to wait.
+  it("end with what they show where that is canceled", function()
+    local record = require "net.record"
+    local json = record.json
+    record.json = function() net.sleep(60) end
+    local task <close> = net.spawn(run, ".json 1")
+    net.sleep(0)
+
+    task:cancel()
+    task:join()
+    record.json = json
+
+    assert.equal("canceled", task:status())
+  end)
+
   it("show values in columns", function()
     assert.equal("A  B\n1\n   x", (run ".table { { a = 1 }, { b = 'x' } }"))
     assert.equal("KEY  VALUE\na    1\nb    {..}", (run ".table { a = 1, b = {} }"))

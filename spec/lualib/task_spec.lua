@@ -256,6 +256,13 @@ describe("net.every", function()
     assert.equal("boom", err)
   end)
 
+  -- What stands behind the zero byte was lost: the rest of the text, the traceback and the place.
+  it("reports a failure whose text has a zero byte whole", function()
+    local _, err = netlua.run 'net.spawn(function() error "a\\0b" end)'
+
+    assert.matches("a\\x00b\nstack traceback:\n.*in a task spawned at [^\n]*:1\n$", err)
+  end)
+
   -- The place named was the library's own line.
   it("ends the program when a call fails and nobody joins, naming the caller's line", function()
     local _, err, status = netlua.run [[

@@ -312,6 +312,7 @@ describe("a message on standard error", function()
     { "\\x9b31m", "\\x9b31m" }, { "\\xc2\\x9b31m", "\\xc2\\x9b31m" }, { "\\x7f\\b\\a", "\\x7f\\x08\\x07" },
     { "\\xff\\xfe", "\\xff\\xfe" }, { "\\xc3", "\\xc3" }, { "\\xc0\\xaf", "\\xc0\\xaf" },
     { "\\xed\\xa0\\x80", "\\xed\\xa0\\x80" }, { "\\u{202e}abc", "\\xe2\\x80\\xaeabc" },
+    { "\\u{fff9}\\u{e0041}", "\\xef\\xbf\\xb9\\xf3\\xa0\\x81\\x81" },
     { "\\u{200b}", "\\xe2\\x80\\x8b" }, { "\\xf5\\x80\\x80\\x80", "\\xf5\\x80\\x80\\x80" },
     { "h\\u{e4}tte \\u{20ac} \\u{4e2d} \\u{1f600} \\u{c4}", "h\u{e4}tte \u{20ac} \u{4e2d} \u{1f600} \u{c4}" },
     { "tab\\there", "tab\there" }, { "", "" }, { "100%s%n", "100%s%n" },
