@@ -190,7 +190,8 @@ function chunk.compile(source, name, scope)
   local whole, err = f, nil
   if not f then whole, err = load(source, name, "t", scope) end
   if not whole then
-    local message = isunfinished(unfit) and unfit or err
+    local better = isunfinished(unfit) or source:find "^\27" -- which looks like compiled Lua
+    local message = better and unfit or err
     return nil, message, isunfinished(message)
   end
   local changed, names, kept, beside, last = lasting(source)

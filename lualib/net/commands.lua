@@ -63,14 +63,20 @@ end)
 
 -- ---- entries and files
 
+-- What is in a file, or nil and why it cannot be read.
+local function contents(name)
+  local file <close>, message = io.open(name, "rb")
+  if not file then return nil, message end
+  local source, failure = file:read(LARGEST)
+  if failure then return nil, ("%s: %s"):format(name, failure) end
+  return source or "" -- it is empty
+end
+
 command(".load", "FILE", "runs a file; its top-level locals last", function(session, name)
   if name == "" then return nil, ".load needs a file" end
   if host.target(name) == "fifo" then return nil, text.escape(name) .. " is a FIFO" end -- who would write?
-  local file <close>, message = io.open(name, "rb")
-  if not file then return nil, text.escape(message) end
-  local source, failure = file:read(LARGEST)
-  if failure then return nil, text.escape(name .. ": " .. failure) end
-  source = source or "" -- it is empty
+  local source, message = contents(name)
+  if not source then return nil, text.escape(message) end
   if #source == LARGEST then return nil, text.escape(name) .. " is too large" end
   local entry, wrong = chunk.compilefile(source, name, session.scope)
   if not entry then return nil, text.escape(wrong) end
@@ -115,8 +121,8 @@ local function edited(source)
   if not child then return nil, tostring(err) end
   local status = child:wait()
   if status ~= 0 then return nil, ("the editor ended with status %d"):format(status) end
-  local result <close> = assert(io.open(name, "rb"))
-  return text.trimend(assert(result:read(LARGEST)))
+  local result, message = contents(name)
+  return result and text.trimend(result), message
 end
 
 local function lastlua(past)
@@ -131,6 +137,7 @@ command(".edit", "[N]", "an entry, or the last, in $VISUAL or $EDITOR; then runs
   local source = past[index] or word == "" and ""
   if not source then return nil, ('.edit needs a number of .history, not "%s"'):format(text.escape(word)) end
   if not host.isterminal(0) then return nil, ".edit needs a terminal" end
+  if source:find "^%s*%.edit" then return nil, ".edit would open itself" end
   local result, problem = edited(source)
   if not result then return nil, text.escape(problem) end
   if result ~= "" then session.enter(result) end

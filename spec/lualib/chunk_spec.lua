@@ -45,6 +45,14 @@ describe("an entry of the prompt", function()
     end
   end)
 
+  -- It was told to be a binary chunk.
+  it("that begins with an escape byte is told to be no Lua", function()
+    local _, message, more = chunk.compile("\27[31m", "=entry", (chunk.scope()))
+
+    assert.equal("entry:1: unexpected symbol near '<\\27>'", message)
+    assert.is_false(more)
+  end)
+
   it("keeps its top-level locals for the next ones", function()
     local enter = prompt()
     enter "local a, b = 1, 2"

@@ -298,6 +298,25 @@ echo 'print(6 * 7)' >"$file"
   end)
 end)
 
+-- It had failed assertions of the prompt's own, and opened itself for ever.
+it(".edit says what is wrong with what the editor leaves, and does not open itself", function()
+  local cases = { { ": >", "" }, { "rm -f", "/%S+%.lua: No such file or directory" },
+    { "kill -9 $$;", "status 137" }, { "rm -f $1; mkdir", "/%S+%.lua: Is a directory" } }
+  for _, case in ipairs(cases) do
+    local folder <close> = server.folder()
+    local term <close> = pty.prompt { home = folder.path, files = { editor = case[1] .. ' "$1"\n' },
+      env = { EDITOR = "sh " .. folder.path .. "/editor" } }
+    assert.matches("open itself", term:run ".edit 1")
+    term:run "x = 1"
+
+    local shown = term:run ".edit"
+
+    assert.matches(case[2] == "" and "^$" or case[2], shown)
+    assert.is_nil(shown:find("lualib", 1, true))
+    assert.equal("1", term:run "x")
+  end
+end)
+
 describe("on a terminal that can little", function()
   it("TERM=dumb gets plain lines without an escape", function()
     local term <close> = pty.prompt { env = { TERM = "dumb" } }
