@@ -321,10 +321,12 @@ end
 local function start(session)
   local folder = xdg.folder("XDG_CONFIG_HOME", ".config")
   local name = folder and folder .. "/netlua/repl.lua"
-  local file <close> = name and host.target(name) == "file" and io.open(name, "rb") or nil
-  if not file then return end
-  local source = file:read(LARGEST) or ""
-  local entry, wrong = chunk.compilefile(source, name, session.scope)
+  if not name or host.target(name) ~= "file" then return end
+  local file <close>, problem = io.open(name, "rb")
+  local source = file and (file:read(LARGEST) or "")
+  if source and #source == LARGEST then problem = name .. " is too large" end
+  local entry, wrong = nil, problem
+  if not problem then entry, wrong = chunk.compilefile(source, name, session.scope) end
   if not entry then return write(paint(session, RED, text.escape(wrong)) .. "\n") end
   entry.muted = true
   run(session, entry)

@@ -6,6 +6,8 @@ local text = require "net.text"
 
 local transcript = {}
 
+local LINES = 100 -- of an entry, outside of blocks and brackets; each is compiled with those before it
+
 -- What a text is as one entry, as transcript.one gives it. A command ends with its line, unless what it takes
 -- is Lua.
 local function try(source, scope)
@@ -31,14 +33,15 @@ end
 -- nil, why it is not made of entries, and whether more lines may complete the last. Nothing where not even
 -- the first is whole.
 local function split(source, scope)
-  local parts, from, depth, behind = {}, 1, 0, nil
+  local parts, from, depth, lines, behind = {}, 1, 0, 0, nil
   for _, token in ipairs(chunk.tokens(source)) do
     local gap = behind and source:sub(behind + 1, token.from - 1):match "^.*()\n"
     if gap and (depth <= 0 or source:find("^%s*[.?]", from)) then
       local part = trimmed(source:sub(from, behind + gap - 1))
       local whole, _, more = try(part, scope)
-      if not whole and not more then break end
-      if whole then parts[#parts + 1], from, depth = part, behind + gap + 1, 0 end
+      lines = lines + 1
+      if not whole and (not more or lines == LINES) then break end
+      if whole then parts[#parts + 1], from, depth, lines = part, behind + gap + 1, 0, 0 end
     end
     depth, behind = depth + chunk.nesting(token), token.to
   end

@@ -81,5 +81,7 @@ describe("what is pasted", function()
 
     assert.equal(3, #found)
     assert.is_true(loads < 20, loads)
+    assert.equal(3, #parts("1\n1" .. (" +\n1"):rep(90) .. "\n2"))
+    assert.is_nil(read("1\n1" .. (" +\n1"):rep(9000) .. "\n2"))
   end)
 end)

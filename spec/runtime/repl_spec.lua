@@ -64,6 +64,15 @@ describe("the start of the prompt", function()
     assert.equal("5", term:run "kept")
   end)
 
+  -- The first 16 MiB of it ran.
+  it("runs no file that is too large, and says so", function()
+    local large = "ran = true --" .. ("-"):rep(16 << 20)
+    local term <close> = pty.prompt { args = { "-q" }, files = { [STARTFILE] = large } }
+
+    assert.matches("repl.lua is too large\n>$", term.screen:text())
+    assert.equal("nil", term:run "ran")
+  end)
+
   it("looks for that file below HOME, if XDG_CONFIG_HOME is not set", function()
     local term <close> = pty.prompt { env = { XDG_CONFIG_HOME = false },
       files = { [".config/netlua/repl.lua"] = "found = 1" } }
