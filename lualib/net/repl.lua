@@ -346,7 +346,8 @@ end
 function repl.run(quiet, bare)
   local stdin, kind = host.isterminal(0), os.getenv "TERM" or ""
   local edited = stdin and host.isterminal(1) and kind ~= "dumb" and kind ~= ""
-  local session = newsession(stdin and not edited, edited and (os.getenv "NO_COLOR" or "") == "")
+  local color = edited and host.isterminal(2) and (os.getenv "NO_COLOR" or "") == ""
+  local session = newsession(stdin and not edited, color)
   local input = open(session, edited)
   session.input, session.record = input, history.open(stdin and history.path() or nil)
   for _, entry in ipairs(session.record.entries) do input.remember(entry) end

@@ -377,6 +377,18 @@ describe("on a terminal that can little", function()
     end
   end)
 
+  it("keeps colours out of a file that takes standard error", function()
+    local folder <close> = server.folder()
+    local term <close> = pty.prompt { stderr = folder.path .. "/errors" }
+
+    term:run "error 'boom'"
+    term:type "\4"
+    term:exit()
+
+    local file <close> = assert(io.open(folder.path .. "/errors", "rb"))
+    assert.matches("^netlua .*\nstdin:1: boom\n[^\27]*$", file:read "a")
+  end)
+
   it("NO_COLOR=1 gets no colours; an empty one says nothing", function()
     for value, expected in pairs { ["1"] = false, [""] = true } do
       local term <close> = pty.prompt { env = { NO_COLOR = value } }
