@@ -317,7 +317,8 @@ local NO_IPV6 = { EAFNOSUPPORT = true, EADDRNOTAVAIL = true, EAI_ADDRFAMILY = tr
 
 local function onany(port, options)
   local s, err = listenon("::", port, options)
-  if s or not NO_IPV6[err.code] then return s, err end
+  if s then return s end
+  if not NO_IPV6[err.code] then return nil, err end
   return listenon("0.0.0.0", port, options)
 end
 
@@ -369,7 +370,8 @@ local function listen(host, port, options)
   if host == nil then return onany(port, options) end
   if type(host) == "table" then return onlist(host, port, options) end
   local s, err = listenon(host, port, options)
-  if s ~= false then return s, err end
+  if s then return s end
+  if s == nil then return nil, err end
   local list
   list, err = lookup(host, options)
   if not list then

@@ -666,6 +666,16 @@ describe("connect on a socket", function()
 end)
 
 describe("net.listen", function()
+  -- There was a nil behind the listener, which the prompt showed.
+  it("gives one value where it listens", function()
+    for _, host in ipairs { "127.0.0.1", "localhost", "", { "127.0.0.1" } } do
+      local results = table.pack(net.listen(host ~= "" and host or nil, 0))
+      local server <close> = assert(results[1], results[2]) -- luacheck: ignore server
+
+      assert.equal(1, results.n)
+    end
+  end)
+
   it("takes a name", function()
     local server <close> = assert(net.listen("localhost", 0))
 
