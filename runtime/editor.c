@@ -481,9 +481,46 @@ void nl_editorshow (void) {
   rl.rl_redisplay();
 }
 
+typedef struct place {
+  int row, column;
+} place;
+
+/* Where the cursor is behind a text that begins at a place, as readline shows it in so many columns. */
+static place behind (place p, const char *text, size_t length, int columns) {
+  mbstate_t state = {0};
+  for (const char *end = text + length; text < end;) {
+    wchar_t c;
+    size_t n = mbrtowc(&c, text, (size_t)(end - text), &state);
+    if (n == 0 || n > (size_t)(end - text)) return p; /* none that can be typed */
+    text += n;
+    int width = c == L'\t' ? 8 - p.column % 8 : c < L' ' || c == 127 ? 2 : wcwidth(c);
+    if (c == L'\n' || p.column + width > columns) p = (place){p.row + 1, 0};
+    if (c != L'\n' && width > 0) p.column += width;
+  }
+  return p;
+}
+
+/* Some terminals break the rows anew in their new width, others cut them. So it is not known how far above
+ * the cursor the line begins: no row is touched that may be above it, and some of its own may stay. */
+static void redraw (int rowbefore) {
+  const char *prompt = *rl.rl_display_prompt;
+  int rows, columns;
+  rl.rl_reset_screen_size();
+  rl.rl_get_screen_size(&rows, &columns);
+  place now = behind((place){0, 0}, prompt, strlen(prompt), columns);
+  now = behind(now, *rl.rl_line_buffer, (size_t)*rl.rl_point, columns);
+  int up = now.row < rowbefore ? now.row : rowbefore;
+  (void)fputs("\r", *rl.rl_outstream);
+  if (up > 0) (void)fprintf(*rl.rl_outstream, "\033[%dA", up);
+  (void)fputs("\033[J", *rl.rl_outstream);
+  editor.hidden = true;
+  nl_editorshow();
+}
+
 void nl_editorresize (void) {
-  if (nl_editorvisible()) rl.rl_resize_terminal();
-  else rl.rl_reset_screen_size();
+  if (!nl_editorvisible()) rl.rl_reset_screen_size();
+  else if (rl._rl_last_v_pos == NULL || rl.rl_display_prompt == NULL) rl.rl_resize_terminal();
+  else redraw(*rl._rl_last_v_pos);
 }
 
 /* The cursor may be anywhere: at the beginning of a row, if a shell has written in between. */

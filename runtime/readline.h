@@ -58,6 +58,7 @@ typedef void *nl_keymap;
   V(int, rl_gnu_readline_p)                                                                                  \
   V(const char *, rl_readline_name)                                                                          \
   V(char *, rl_prompt)                                                                                       \
+  V(char *, rl_display_prompt)                                                                               \
   V(char *, rl_line_buffer)                                                                                  \
   V(int, rl_point)                                                                                           \
   V(int, rl_end)                                                                                             \
@@ -72,6 +73,7 @@ typedef void *nl_keymap;
   V(nl_getter *, rl_getc_function)                                                                           \
   V(nl_drawer *, rl_redisplay_function)                                                                      \
   V(jmp_buf, _rl_top_level)                                                                                  \
+  V(int, _rl_last_v_pos)                                                                                     \
   V(nl_keymap, emacs_standard_keymap)                                                                        \
   V(nl_keymap, vi_insertion_keymap)                                                                          \
   V(nl_keymap, vi_movement_keymap)

@@ -409,6 +409,29 @@ describe("another size of the terminal", function()
     assert.equal("nil", term:run "nil")
   end)
 
+  -- Terminals that break rows anew have fewer of them above the cursor then: output above the line was lost.
+  it("that is wider touches no row but those of the line, however the terminal has broken it anew", function()
+    for cols, most in pairs { [100] = 0, [50] = 1, [20] = 2, [10] = 2 } do
+      local term <close> = pty.prompt { cols = 40 }
+      local line = "'\u{65e5}" .. ("abcdefghij"):rep(8) .. "e\u{301}'"
+      term:type(line)
+      term:shows("> " .. line)
+      local from = #term.bytes
+
+      term:resize(24, cols)
+      term:wait("the line is not drawn anew", function()
+        return term.bytes:find("> '\u{65e5}", from + 1, true)
+      end)
+
+      local up = 0
+      for count in term.bytes:sub(from + 1):gmatch "\27%[(%d*)A" do up = up + (tonumber(count) or 1) end
+      assert.is_true(up <= most, ("%d columns: %d rows up"):format(cols, up))
+      term:type "\3"
+      term:prompt()
+      assert.equal("2", term:run "1 + 1")
+    end
+  end)
+
   it("is known to the next line and to what is shown", function()
     local term <close> = pty.prompt { cols = 80 }
     term:resize(10, 40)
