@@ -20,6 +20,8 @@
 #include "core.h"
 #include "readline.h"
 
+#define STUCK 100 /* milliseconds after which a terminal that takes nothing is not waited for */
+
 typedef struct terminal {
   nl_handle handle; /* descriptor 0 */
 } terminal;
@@ -58,10 +60,18 @@ static void markpastes (bool on) {
   if (marks) putbytes(on ? NL_PASTE_ON : NL_PASTE_OFF, sizeof NL_PASTE_ON - 1);
 }
 
+/* ^S stops a terminal. What ends or stops the program does not wait until that is undone. */
+static bool isstuck (void) {
+  struct pollfd p = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&p, 1, STUCK) == 0;
+}
+
 static void restore (void) {
   if (!edits || inbackground()) return;
-  markpastes(false);
-  putbytes("\r\n", 2);
+  if (!isstuck()) {
+    markpastes(false);
+    putbytes("\r\n", 2);
+  }
   (void)tcsetattr(STDIN_FILENO, TCSANOW, &cooked); /* nor here */
 }
 

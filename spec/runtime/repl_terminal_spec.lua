@@ -80,6 +80,18 @@ describe("the terminal is as before after", function()
     end
   end)
 
+  -- It waited, until somebody typed ^Q, to tell the terminal that no pastes are to be marked any more.
+  it("a signal where ^S has stopped the terminal", function()
+    local term <close> = pty.prompt()
+    term:type "\19"
+    term:taken()
+
+    term:signal "TERM"
+
+    assert.same({ "signaled", pty.signals.TERM }, { term:exit() })
+    assert.equal(term.before, term:attributes())
+  end)
+
   it("an error in the start-up file, which does not end the session", function()
     local term <close> = pty.prompt { files = { ["config/netlua/repl.lua"] = "first = 1\nerror 'oops'" } }
     assert.matches("repl.lua:2: oops", term.screen:text(), 1, true)
