@@ -22,6 +22,7 @@ enum {
   BURST = 65536,     /* bytes of input in one go, before others get a turn */
   LONGEST = 1 << 20, /* bytes of a line, and of what is pasted into it */
   HISTORY = 10000,   /* lines that can be recalled */
+  NARROWEST = 4,     /* columns that the library is told of at least */
   MARK = sizeof NL_PASTE_END - 1,
   NOTHING = EOF - 1,
   SEARCH = 1 << 7 /* of readline's states: ^R */
@@ -382,6 +383,16 @@ static void bindusual (void) {
   (void)rl.rl_bind_keyseq_in_map("\\e\\C-j", onrow, rl.emacs_standard_keymap);
 }
 
+/* The columns of the terminal. On a single row readline divides by a third of them. */
+static int measure (void) {
+  int rows, columns;
+  rl.rl_reset_screen_size();
+  rl.rl_get_screen_size(&rows, &columns);
+  if (columns >= NARROWEST || rl.rl_set_screen_size == NULL) return columns;
+  rl.rl_set_screen_size(rows, NARROWEST);
+  return NARROWEST;
+}
+
 #define SET(name, value)                                                                                     \
   if (rl.name != NULL) *rl.name = (value)
 
@@ -398,6 +409,7 @@ static void initialize (FILE *in, FILE *out) {
   bindusual();
   editor.leads = rl._rl_top_level != NULL && rl.rl_redisplay_function != NULL;
   (void)rl.rl_initialize();
+  (void)measure();
   (void)rl.rl_add_defun("netlua-complete", oncomplete, '\t');
   if (rl.rl_bind_keyseq_in_map != NULL) bindkeys(NL_PASTE_BEGIN, onpaste);
   rl.using_history();
@@ -504,9 +516,7 @@ static place behind (place p, const char *text, size_t length, int columns) {
  * the cursor the line begins: no row is touched that may be above it, and some of its own may stay. */
 static void redraw (int rowbefore) {
   const char *prompt = *rl.rl_display_prompt;
-  int rows, columns;
-  rl.rl_reset_screen_size();
-  rl.rl_get_screen_size(&rows, &columns);
+  int columns = measure();
   place now = behind((place){0, 0}, prompt, strlen(prompt), columns);
   now = behind(now, *rl.rl_line_buffer, (size_t)*rl.rl_point, columns);
   int up = now.row < rowbefore ? now.row : rowbefore;
@@ -518,7 +528,7 @@ static void redraw (int rowbefore) {
 }
 
 void nl_editorresize (void) {
-  if (!nl_editorvisible()) rl.rl_reset_screen_size();
+  if (!nl_editorvisible()) (void)measure();
   else if (rl._rl_last_v_pos == NULL || rl.rl_display_prompt == NULL) rl.rl_resize_terminal();
   else redraw(*rl._rl_last_v_pos);
 }

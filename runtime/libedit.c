@@ -270,5 +270,6 @@ void nl_standin (nl_readline *libedit) {
   rl->rl_redisplay = redisplay;
   rl->rl_resize_terminal = resize;
   rl->rl_reset_screen_size = theirs.rl_resize_terminal;
+  rl->rl_set_screen_size = NULL; /* not needed */
   rl->add_history = remember;
 }

@@ -43,6 +43,7 @@ typedef void *nl_keymap;
   F(void, rl_resize_terminal, (void), false)                                                                 \
   F(void, rl_reset_screen_size, (void), true)                                                                \
   F(void, rl_get_screen_size, (int *rows, int *columns), false)                                              \
+  F(void, rl_set_screen_size, (int rows, int columns), true)                                                 \
   F(int, rl_parse_and_bind, (const char *line), false)                                                       \
   F(char *, rl_variable_value, (const char *name), true)                                                     \
   F(int, rl_read_init_file, (const char *name), false)                                                       \

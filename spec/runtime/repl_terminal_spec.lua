@@ -470,6 +470,23 @@ describe("another size of the terminal", function()
     term:shows("> " .. ("x"):rep(50))
   end)
 
+  -- On one row of two columns readline divided by zero.
+  it("may be that of one row that shows nothing, from the start", function()
+    for cols = 1, 4 do
+      local term <close> = pty.open { args = { "-q" }, rows = 1, cols = cols }
+      term:wait("it does not read", function() return not term:modes().icanon end, nil, 0.005)
+      term:type "abcdefghij\1\5"
+      term:taken()
+
+      term:resize(24, 80)
+      term:type "\3"
+      term:expect "^C"
+      term:prompt()
+
+      assert.equal("2", term:run "1 + 1")
+    end
+  end)
+
   it("may be the smallest, and none", function()
     local term <close> = pty.prompt()
     for _, size in ipairs { { 1, 1 }, { 1, 80 }, { 24, 2 }, { 0, 0 }, { 24, 80 } } do
