@@ -365,6 +365,40 @@ static void bindkeys (const char *keys, nl_command *f) {
   }
 }
 
+/* What a line was before its changes, for undo. The line, those of the history that were edited, and the one
+ * that was left for them may have these in common, and readline does not know which has freed them. So no
+ * line has those of another, and what that costs is some memory. */
+static void forgetchanges (void) {
+  nl_entry **list = rl.rl_undo_list != NULL && rl.history_list != NULL ? rl.history_list() : NULL;
+  if (rl.rl_undo_list != NULL) *rl.rl_undo_list = NULL;
+  for (; list != NULL && *list != NULL; list++) (*list)->changes = NULL;
+  nl_entry *left = rl._rl_saved_line_for_history != NULL ? *rl._rl_saved_line_for_history : NULL;
+  if (left != NULL) left->changes = NULL;
+}
+
+static nl_command onup, ondown;
+
+static void passfor (nl_command *ours, nl_command *theirs) {
+  if (rl.rl_last_func != NULL && *rl.rl_last_func == ours) *rl.rl_last_func = theirs;
+}
+
+/* Looks for a line that begins alike: readline knows by the last command whether that goes on. */
+static int search (bool backward, int count, int key) {
+  static const char *const names[] = {"history-search-forward", "history-search-backward"};
+  forgetchanges();
+  passfor(ondown, rl.rl_named_function(names[0]));
+  passfor(onup, rl.rl_named_function(names[1]));
+  return rl.rl_named_function(names[backward])(count, key);
+}
+
+static int onup (int count, int key) {
+  return search(true, count, key);
+}
+
+static int ondown (int count, int key) {
+  return search(false, count, key);
+}
+
 static int onrow (int count, int key) {
   (void)count;
   (void)key;
@@ -375,10 +409,10 @@ static int onrow (int count, int key) {
  * to vi's keys. Bound before the user's inputrc is read, which may say otherwise. */
 static void bindusual (void) {
   if (rl.rl_bind_keyseq_in_map == NULL || rl.rl_named_function == NULL) return;
-  bindkeys("\\e[A", rl.rl_named_function("history-search-backward"));
-  bindkeys("\\eOA", rl.rl_named_function("history-search-backward"));
-  bindkeys("\\e[B", rl.rl_named_function("history-search-forward"));
-  bindkeys("\\eOB", rl.rl_named_function("history-search-forward"));
+  bindkeys("\\e[A", onup);
+  bindkeys("\\eOA", onup);
+  bindkeys("\\e[B", ondown);
+  bindkeys("\\eOB", ondown);
   (void)rl.rl_bind_keyseq_in_map("\\e\\C-m", onrow, rl.emacs_standard_keymap);
   (void)rl.rl_bind_keyseq_in_map("\\e\\C-j", onrow, rl.emacs_standard_keymap);
 }
@@ -439,6 +473,7 @@ bool nl_editormarks (void) {
 }
 
 void nl_editorbegin (const char *prompt) {
+  forgetchanges();
   editor.editing = true;
   editor.done = editor.hidden = editor.pasting = false;
   rl.rl_callback_handler_install(prompt, nl_editortake);
@@ -469,6 +504,7 @@ bool nl_editorabandon (void) {
   *rl.rl_point = *rl.rl_end;
   rl.rl_redisplay();
   (void)fputs("^C\n", *rl.rl_outstream);
+  forgetchanges();
   if (rl.rl_free_line_state != NULL) rl.rl_free_line_state();
   if (rl.rl_clear_pending_input != NULL) (void)rl.rl_clear_pending_input();
   rl.rl_replace_line("", 1);

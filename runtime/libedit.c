@@ -271,5 +271,6 @@ void nl_standin (nl_readline *libedit) {
   rl->rl_resize_terminal = resize;
   rl->rl_reset_screen_size = theirs.rl_resize_terminal;
   rl->rl_set_screen_size = NULL; /* not needed */
+  rl->rl_undo_list = NULL;       /* nor this */
   rl->add_history = remember;
 }

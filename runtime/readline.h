@@ -22,6 +22,11 @@ typedef int nl_getter (FILE *f);
 typedef void nl_drawer (void);
 typedef void *nl_keymap;
 
+typedef struct nl_entry { /* of the history */
+  char *line, *time;
+  void *changes;
+} nl_entry;
+
 /* Result, name, parameters, and whether libedit may lack it. */
 #define NL_FUNCTIONS(F)                                                                                      \
   F(int, rl_initialize, (void), false)                                                                       \
@@ -52,6 +57,7 @@ typedef void *nl_keymap;
   F(nl_command *, rl_named_function, (const char *name), true)                                               \
   F(void, using_history, (void), false)                                                                      \
   F(void, stifle_history, (int most), false)                                                                 \
+  F(nl_entry **, history_list, (void), true)                                                                 \
   F(int, add_history, (const char *line), false)
 
 /* Type and name. */
@@ -75,6 +81,9 @@ typedef void *nl_keymap;
   V(nl_drawer *, rl_redisplay_function)                                                                      \
   V(jmp_buf, _rl_top_level)                                                                                  \
   V(int, _rl_last_v_pos)                                                                                     \
+  V(void *, rl_undo_list)                                                                                    \
+  V(nl_entry *, _rl_saved_line_for_history)                                                                  \
+  V(nl_command *, rl_last_func)                                                                              \
   V(nl_keymap, emacs_standard_keymap)                                                                        \
   V(nl_keymap, vi_insertion_keymap)                                                                          \
   V(nl_keymap, vi_movement_keymap)

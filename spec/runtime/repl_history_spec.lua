@@ -64,6 +64,34 @@ describe("the history", function()
     term:shows "> x = 1"
   end)
 
+  -- What was to be undone was freed twice.
+  it("goes up and down through lines that are edited on the way", function()
+    local term <close> = pty.prompt()
+    for _, line in ipairs { "x = 1", "xy = 2", "x = 3", "xy = 4" } do term:run(line) end
+    term:type("xy" .. UP)
+    term:shows "> xy = 4"
+    term:type(UP)
+    term:shows "> xy = 2"
+    term:type(DOWN)
+    term:shows "> xy = 4"
+    term:type(UP)
+    term:shows "> xy = 2"
+    term:type "\3"
+    term:prompt()
+    local keys = { R = "\r", U = "\31", V = "\27r", P = "\16", N = "\14", B = "\127", A = "ab",
+      D = DOWN, S = UP, C = "\3" }
+
+    for key in ("APBAADASASPASNNPBDBSBUUVRBRCBUSDNAUSVDABPVNUAVUABPBUUPACCNRV" ..
+        "SAAABRDDDNAUVACDAABVSRBPARPNVARUVDPCSBSAPDNVUPNBDBRRVUANDARA"):gmatch "." do
+      term:type(keys[key])
+      term:taken()
+    end
+    term:type "\3"
+    term:prompt()
+
+    assert.equal("2", term:run "1 + 1")
+  end)
+
   it("is in the file after each entry, which only its owner reads", function()
     local term <close> = pty.prompt()
 

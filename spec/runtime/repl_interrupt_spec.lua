@@ -489,3 +489,19 @@ describe("^C while no entry runs", function()
     assert.equal("2", term:run "1 + 1")
   end)
 end)
+
+-- What was to be undone of lines that were edited and left for others was freed more than once.
+it("^C at a line that was left for others of the history, edited too, frees nothing twice", function()
+  local term <close> = pty.prompt()
+  for _, line in ipairs { "1", "12", "ab=3" } do term:run(line) end
+  local keys = { C = "\3", R = "\r", U = "\31", V = "\27r", P = "\16", N = "\14", B = "\127", A = "ab",
+    D = "\27[B", S = "\27[A" }
+
+  for key in ("RRUVUDVSCPADNBNPCCBPPCUBNVRCASNBDNCRRRNBDPVSSVNVUDDRUCVAPUBUC"):gmatch "." do
+    term:type(keys[key])
+    term:taken()
+  end
+
+  term:prompt()
+  assert.equal("2", term:run "1 + 1")
+end)
