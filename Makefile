@@ -120,7 +120,9 @@ test: setup
 	@$(MAKE) --no-print-directory spec
 
 spec:
-	BUILD=$(BUILD) NETLUA=$(CURDIR)/$(PROGRAM) GC=$(GC) timeout -k 5 1800 ./$(PROGRAM) spec/support/run.lua $(SPECS)
+	BUILD=$(BUILD) NETLUA=$(CURDIR)/$(PROGRAM) GC=$(GC) \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/leaks.txt:print_suppressions=0 \
+	  timeout -k 5 1800 ./$(PROGRAM) spec/support/run.lua $(SPECS)
 
 lint:
 	clang-format --dry-run -Werror runtime/*.c runtime/*.h bindings/*.c spec/bench/*.c spec/support/*.c
