@@ -313,13 +313,6 @@ static bool israw (lua_State *L, const target *t) {
   }
 }
 
-static int setoutgoing (lua_State *L, int fd, int arg) {
-  nl_interface in;
-  int bad = nl_checkinterface(L, arg, "setsockopt", &in);
-  if (bad != 0) return bad;
-  return nl_setinterface(fd, AF_INET, &in) < 0 ? nl_errno(L, "setsockopt", errno) : 0;
-}
-
 /* The error on top says which option it is about. */
 static int named (lua_State *L, const target *t) {
   if (t->option != NULL) lua_pushfstring(L, "%s: ", t->option->name);
@@ -330,6 +323,15 @@ static int named (lua_State *L, const target *t) {
   return 2;
 }
 
+static int setoutgoing (lua_State *L, int fd, const target *t) {
+  nl_interface in;
+  int bad = nl_checkinterface(L, t->value, "setsockopt", &in);
+  if (bad != 0) return bad;
+  if (nl_setinterface(fd, AF_INET, &in) == 0) return 0;
+  (void)nl_errno(L, "setsockopt", errno);
+  return named(L, t);
+}
+
 static int setany (lua_State *L, nl_handle *h, const target *t) {
   value v;
   int bad = 0;
@@ -338,7 +340,7 @@ static int setany (lua_State *L, nl_handle *h, const target *t) {
   if (!bytes && t->option != NULL && t->option->kind == NL_MEMBERSHIP) {
     return setmembership(L, h, t->option, t->value);
   }
-  if (!bytes && t->option != NULL && t->option->kind == NL_OUTGOING) return setoutgoing(L, h->fd, t->value);
+  if (!bytes && t->option != NULL && t->option->kind == NL_OUTGOING) return setoutgoing(L, h->fd, t);
   if (bytes) raw(L, t->value, &v);
   else if (t->option != NULL) bad = getvalue(L, t->value, t->option, &v);
   else getunknown(L, t->value, &v);

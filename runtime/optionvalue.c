@@ -255,7 +255,7 @@ int nl_pushoption (lua_State *L, int fd, const nl_option *o) {
   bool unreadable = o->kind == NL_MEMBERSHIP || o->kind == NL_NONE || o->kind == NL_FILTER;
   memset(&r, 0, sizeof r);
   if (o->kind == NL_OUTGOING) return pushoutgoing(L, fd);
-  if (unreadable) return nl_fail(L, "getsockopt", "ENOPROTOOPT", "%s can only be set", o->name);
+  if (unreadable) return nl_fail(L, "getsockopt", "ENOPROTOOPT", "it can only be set");
   if (getsockopt(fd, o->level, o->number, &r, &len) < 0) return nl_errno(L, "getsockopt", errno);
   return pushresult(L, o, &r, len < sizeof r ? len : sizeof r);
 }
