@@ -284,8 +284,8 @@ static ssize_t tls_write (nl_layer *l, nl_stream *s, struct iovec *v, int n) {
 static int tls_shutdown (nl_layer *l, nl_stream *s, int how) {
   tls *t = (tls *)l;
   nl_layer *below = l->below;
-  if (how == SHUT_RD) return 0;
   if (shaking(t)) return give(NL_ELAYER);
+  if (how == SHUT_RD) return 0;
   if (t->failure != FINE || t->number != 0) return give(ENOTCONN);
   if (!t->parted) {
     ERR_clear_error();
