@@ -213,7 +213,7 @@ end
 local function checkhops(name, options)
   local most = options.max_hops or 30
   if options.first_hop and options.first_hop > most then
-    check.bad(name, 2, ('option "first_hop": at most %d, as max_hops is'):format(most), options.first_hop)
+    check.bad(name, 2, ('option "first_hop": at most %d (max_hops)'):format(most), options.first_hop)
   end
   local count = (most - (options.first_hop or 1) + 1) * (options.probes or 3)
   if options.port and (options.mode or "udp") == "udp" and options.port + count > 65536 then
