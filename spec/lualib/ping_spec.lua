@@ -203,12 +203,14 @@ for _, kind in ipairs { "datagram", "raw" } do
         print(report.alive)
         -- Replies come from an address with a zone: without one a trace by UDP knew none of them.
         local bare = there:match "^[^%%]*"
-        reply = assert(net.ping(bare, { interface = "a1" })).replies[1]
+        reply = assert(net.ping(bare, { interface = "a1", timeout = 30 })).replies[1]
         print(reply.address == there, reply.different)
         local index = net.interfaces().a1.index
         for _, mode in ipairs { "udp", "tcp", "icmp" } do
-          print(net.trace(bare, { mode = mode, interface = index, max_hops = 1 }).reached)
-          print(net.path_mtu(bare, { mode = mode ~= "tcp" and mode or nil, interface = "a1" }).confirmed)
+          local options = { mode = mode, interface = index, max_hops = 1, timeout = 30 }
+          print(net.trace(bare, options).reached)
+          options = { mode = mode ~= "tcp" and mode or nil, interface = "a1", timeout = 30 }
+          print(net.path_mtu(bare, options).confirmed)
         end]], { raw = raw })
 
       assert.equal("true\ttrue\tnil\ntrue\ntrue\ntrue\ntrue\ntrue\tnil\n" .. ("true\n"):rep(6), out)
@@ -217,7 +219,7 @@ for _, kind in ipairs { "datagram", "raw" } do
     -- "permission denied": only 255.255.255.255 was known as a broadcast address.
     it("reaches the hosts of a network by its broadcast address", function()
       local out = run([[
-        local report = assert(net.ping("10.1.0.255", { count = 2, interval = 0 }))
+        local report = assert(net.ping("10.1.0.255", { count = 2, interval = 0, timeout = 30 }))
         print(report.alive, report.received, report.replies[2].address, report.replies[2].different)
       ]], { raw = raw, setup = "ip netns exec one sysctl -qw net.ipv4.icmp_echo_ignore_broadcasts=0" })
 
