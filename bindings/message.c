@@ -550,9 +550,6 @@ static int datagram_sendmsg_try (lua_State *L, nl_wait *w) {
   o.data.iov_base = (void *)(uintptr_t)nl_checkbytes(L, 2, &o.data.iov_len);
   int bad = getoutgoing(L, &o);
   if (bad != 0) return bad;
-  if (o.addressed && nl_matchfamily(L, s, o.to.sa.any.sa_family) < 0) {
-    return nl_failedat(L, "sendmsg", errno, &o.to);
-  }
   bool v6 = isv6(s->handle.fd, &o);
   if (o.sourced && o.source.sa.any.sa_family != (v6 ? AF_INET6 : AF_INET)) {
     return nl_fail(L, "sendmsg", "EAFNOSUPPORT", "source and destination are of different families");
@@ -560,9 +557,7 @@ static int datagram_sendmsg_try (lua_State *L, nl_wait *w) {
   addall(&o, v6);
   o.header.msg_iov = &o.data;
   o.header.msg_iovlen = 1;
-  if (o.addressed && o.to.sa.any.sa_family == AF_INET && nl_domain(s->handle.fd) == AF_INET6) {
-    nl_mapaddress(&o.to);
-  }
+  if (o.addressed && nl_fitaddress(L, s, &o.to) < 0) return nl_failedat(L, "sendmsg", errno, &o.to);
   if (o.addressed) {
     o.header.msg_name = &o.to.sa;
     o.header.msg_namelen = o.to.len;

@@ -961,6 +961,20 @@ describe("an address of another family", function()
         assert.equal("EAFNOSUPPORT", unbound.code)
       end)
     end
+
+    it(("is refused by sendto and sendmsg: %s for %s"):format(address, family), function()
+      if family == "inet6" and not connected.has6() then pending "no IPv6 here" end
+      local s <close> = assert(net.socket(family, "dgram"))
+      local port = family ~= "inet6" and 9 or nil
+
+      local sent, refused = s:sendto("x", address, port)
+      local passed, unsent = s:sendmsg("x", { address = address, port = port })
+
+      assert.is_nil(sent)
+      assert.same({ "EAFNOSUPPORT", address }, { refused.code, refused.address })
+      assert.is_nil(passed)
+      assert.same({ "EAFNOSUPPORT", address }, { unsent.code, unsent.address })
+    end)
   end
 
   it("is reached by connect as by sendto where an IPv6 socket is given one of IPv4", function()
