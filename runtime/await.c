@@ -32,14 +32,23 @@ int nl_notready (lua_State *L, nl_wait *w, const char *op) {
   return layer->class->fail(L, layer, op);
 }
 
-/* What was written before the end of the time is said; what was read stays in the buffer. */
-static int timedout (lua_State *L, const nl_wait *w) {
-  (void)nl_fail(L, w->call->op, "TIMEOUT", NULL);
+/* nil, err is on top. What was written before is said; what was read stays in the buffer. */
+static int withpartial (lua_State *L, const nl_wait *w) {
   if (w->call->side == NL_WRITE && w->progress > 0) {
     lua_pushinteger(L, (lua_Integer)w->progress);
     lua_setfield(L, -2, "partial");
   }
   return 2;
+}
+
+static int timedout (lua_State *L, const nl_wait *w) {
+  (void)nl_fail(L, w->call->op, "TIMEOUT", NULL);
+  return withpartial(L, w);
+}
+
+static int unwatched (lua_State *L, const nl_wait *w) {
+  (void)nl_errno(L, w->call->op, ENOSPC);
+  return withpartial(L, w);
 }
 
 static double nearest (nl_runtime *rt, const nl_wait *w, double timeout) {
@@ -90,7 +99,7 @@ static int park (lua_State *L, nl_task *t) {
 /* Cancellation is raised; the end of the time allowed is an answer, and so is a watch that cannot be had. */
 static int stop (lua_State *L, nl_wait *w, int reason) {
   if (reason == NL_TIMEDOUT) return timedout(L, w);
-  if (reason == NL_UNWATCHED) return nl_errno(L, w->call->op, ENOSPC);
+  if (reason == NL_UNWATCHED) return unwatched(L, w);
   return nl_throw(L, w->call->op, reason == NL_CANCEL ? "CANCELED" : "EDEADLK");
 }
 
