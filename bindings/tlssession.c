@@ -210,6 +210,18 @@ static bool setrules (SSL *ssl, SSL_CTX *context) {
   return X509_VERIFY_PARAM_set_inh_flags(param, usual) == 1 && fine;
 }
 
+typedef int security (const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+
+/* The groups stay those of the context before, and so does what says how large they may be. */
+static bool setcontext (SSL *ssl, SSL_CTX *context) {
+  security *groups = SSL_get_security_callback(ssl);
+  void *usual = SSL_get0_security_ex_data(ssl);
+  if (SSL_set_SSL_CTX(ssl, context) == NULL) return false;
+  SSL_set_security_callback(ssl, groups);
+  SSL_set0_security_ex_data(ssl, usual);
+  return true;
+}
+
 /* choose(s, context, options) -> true | nil, err: what a server is from now on, for the name it was asked
  * for */
 static int tlssession_choose (lua_State *L) {
@@ -220,7 +232,7 @@ static int tlssession_choose (lua_State *L) {
   int mode = modeof(L, 3);
   if (t == NULL) return nl_closed(L, "handshake");
   SSL *ssl = t->ssl;
-  bool fine = SSL_set_SSL_CTX(ssl, context) != NULL && setrules(ssl, context) &&
+  bool fine = setcontext(ssl, context) && setrules(ssl, context) &&
               SSL_set_min_proto_version(ssl, SSL_CTX_get_min_proto_version(context)) == 1 &&
               SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(context)) == 1;
   if (!fine) return nl_errno(L, "handshake", ENOMEM);

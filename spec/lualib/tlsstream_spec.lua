@@ -242,6 +242,16 @@ describe("what is told of a connection", function()
     assert.equal("ffdhe3072", view({ groups = "ffdhe3072" }).group)
   end)
 
+  it("has the groups of the listener, however large, for each of its names", function()
+    local plain = { ["server.test"] = secure.server() }
+    local named = { ["server.test"] = secure.server { groups = "ffdhe6144" } }
+    local client = { groups = "ffdhe6144" }
+
+    assert.equal("ffdhe6144", view(client, { groups = "ffdhe6144", servername = plain }).group)
+    local _, err = view(client, { servername = named })
+    assert.equal("handshake_failure", err.alert)
+  end)
+
   it("is nil of a plain stream, and CLOSED of a closed one", function()
     local held <close>, a = connected.pair() -- luacheck: ignore held
     local info, err = a:tls()
