@@ -202,13 +202,18 @@ local function bothways(pipe)
   return lastwords(results, how, err)
 end
 
+-- Code may raise and return tables of its own.
+local function iserror(value)
+  return type(value) == "table" and type(value.code) == "string" and type(value.message) == "string"
+end
+
 -- What the code of -e returns. What it raises ends its connection only, where others follow: a peer that says
 -- nothing does not end the service. Its status is the third value.
 local function execute(pipe)
   if not pipe.args.keep then return pipe.args.code(pipe.s) end
   local ran, good, err = pcall(pipe.args.code, pipe.s)
   if ran then return good, err end
-  local raised = type(good) == "table" and good.code and good
+  local raised = iserror(good) and good
   if raised and raised.kind == "canceled" then error(raised, 0) end
   return nil, raised or { kind = "protocol", code = "EPROTO", op = "-e", message = tostring(good) }, 3
 end
@@ -216,7 +221,7 @@ end
 -- The code of -e has the connection instead of the pipe. The status.
 local function evaluate(pipe, target, began)
   local good, err, status = execute(pipe)
-  if not good and type(err) == "table" and err.code then return pipe.out:fail(target, err, began, status) end
+  if not good and iserror(err) then return pipe.out:fail(target, err, began, status) end
   pipe.out:record({ target = target, ["end"] = "done" }, began)
   return 0
 end

@@ -304,6 +304,19 @@ describe("nc -l", function()
     assert.matches("^%-e:1: bad argument", listener.records[1].error.message)
   end)
 
+  it("goes on with -k where what the code of -e raises is a table, and no error of net", function()
+    local listener = listening("127.0.0.1:0", "-k", "-e", "error { code = 1 }")
+    for _ = 1, 2 do
+      local s <close> = assert(net.connect("127.0.0.1", listener.port))
+      assert.is_nil(s:read())
+    end
+    listener.task:cancel()
+    listener.task:join(30)
+
+    assert.equal("EPROTO", listener.records[1].error.code)
+    assert.equal("EPROTO", listener.records[2].error.code)
+  end)
+
   it("ends with -k where the code of -e waits and ^C comes", function()
     local listener = listening("127.0.0.1:0", "-k", "-e", "s:write 'go' s:read 'a'")
     local s <close> = assert(net.connect("127.0.0.1", listener.port))
