@@ -513,6 +513,7 @@ static int datagram_shutdown (lua_State *L) {
   nl_stream *s = nl_check(L, 1, &nl_datagram_class);
   int how = nl_checkword(L, 2, nl_hows, "w");
   if (!s->handle.base.open) return nl_closed(L, "shutdown");
+  if (how != SHUT_WR) s->deaf = true; /* also where that is refused for want of a peer */
   return nl_result(L, "shutdown", shutdown(s->handle.fd, how));
 }
 

@@ -230,11 +230,11 @@ bool nl_endofrecords (int fd) {
 }
 
 /* A socket that is shut down for reading counts as readable, though a receive that must not block finds what
- * it finds on one that is not. */
+ * it finds on one that is not. Who only looks is spared the question where it was not shut down here. */
 int nl_nothing (lua_State *L, nl_stream *s, nl_wait *w, const char *op) {
   int number = errno;
   struct pollfd own = {.fd = s->handle.fd, .events = POLLRDHUP};
-  bool looked = number == EAGAIN && (w->woken || w->poll);
+  bool looked = number == EAGAIN && (w->woken || (w->poll && s->deaf));
   if (looked && poll(&own, 1, 0) > 0 && (own.revents & POLLRDHUP)) return nl_eof(L);
   errno = number;
   return nl_notready(L, w, op);
