@@ -16,9 +16,8 @@ local function raise(message)
 end
 
 ---Text as messages show it, which is not all of what is long.
-function check.shown(text, limit)
-  limit = limit or LONGESTSHOWN
-  return #text > limit and text:sub(1, limit) .. "..." or text
+function check.shown(text)
+  return #text > LONGESTSHOWN and text:sub(1, LONGESTSHOWN) .. "..." or text
 end
 
 -- A wrong value in a message.

@@ -19,10 +19,9 @@ local convert = {}
 local LONGEST = 2 ^ 31 -- seconds
 local LARGEST = 1 << 53 -- bytes
 local MOST = 65535
-local LONGESTSHOWN = 255 -- bytes of a word in a message
 
 local function bad(what, word, form)
-  local quoted = '"' .. text.escape(check.shown(word, LONGESTSHOWN)) .. '"'
+  local quoted = '"' .. text.escape(text.brief(word)) .. '"'
   if word:find "^=" then form = form .. ', with a blank instead of "="' end
   return nil, ("bad %s %s: use %s"):format(what, quoted, form)
 end
