@@ -28,13 +28,18 @@ local function familyof(options)
   return options.family or source and (source:find(":", 1, true) and "inet6" or "inet")
 end
 
+-- As errors and facts have it, whatever way it was given.
+local function portnumber(port)
+  return math.tointeger(tonumber(port))
+end
+
 local SILENT = "Nobody answered: packets are dropped on the way, or the host is off. "
   .. "To tell: netlua diagnose %s"
 local UNNAMED = "No name server answered in that time. To ask each of them: netlua diagnose %s"
 
 -- What to do about silence.
 local function hint(words, host, port)
-  return words:format((host:find ":" and "[%s]:%d" or "%s:%d"):format(host, tonumber(port)))
+  return words:format((host:find ":" and "[%s]:%d" or "%s:%d"):format(host, portnumber(port)))
 end
 
 -- The entries of a list, without those whose address came before.
@@ -88,16 +93,16 @@ end
 -- One address; false if it is a name. The socket of a failed or canceled connect is of no more use.
 local function try(address, port, options, timeout)
   local s, err = check.call("connect", socket.open, address, port, options)
-  if s == nil and not err.host then err.address, err.port = address, tonumber(port) end
+  if s == nil and not err.host then err.address, err.port = address, portnumber(port) end
   if not s then return s, err end
   local began = task.now()
   local ran, ok
   ran, ok, err = pcall(s.connect, s, address, port, timeout)
-  if ran and ok then return s, { address = address, port = tonumber(port), ms = milliseconds(began) } end
+  if ran and ok then return s, { address = address, port = portnumber(port), ms = milliseconds(began) } end
   s:close()
   if not ran then error(ok, 0) end
   err.address = err.address or address
-  err.port = err.port or tonumber(port)
+  err.port = err.port or portnumber(port)
   err.ms = milliseconds(began)
   if err.code == "TIMEOUT" and err.port then err.hint = hint(SILENT, err.address, err.port) end
   return nil, err
@@ -118,7 +123,7 @@ local function interleave(list)
 end
 
 local function newattempt(entry, port)
-  return { address = entry.address, port = tonumber(port), began = task.now() }
+  return { address = entry.address, port = portnumber(port), began = task.now() }
 end
 
 -- Makes an attempt and notes in it what came of it.
@@ -192,7 +197,7 @@ end
 local function failure(host, port, err, attempts)
   local all = newerror("connect", err.code, err.message)
   for field, value in pairs(err) do all[field] = value end
-  all.op, all.host, all.port, all.attempts = "connect", host, tonumber(port), history(attempts, err)
+  all.op, all.host, all.port, all.attempts = "connect", host, portnumber(port), history(attempts, err)
   if all.code == "TIMEOUT" then all.hint = hint(SILENT, host, port) end
   return all
 end
@@ -211,7 +216,7 @@ local function byname(host, port, options, timeout)
   local began = task.now()
   local list, err = lookup(host, options, timeout)
   if not list then
-    err.op, err.port = "connect", tonumber(port)
+    err.op, err.port = "connect", portnumber(port)
     if err.code == "TIMEOUT" then err.hint = hint(UNNAMED, host, port) end
     return nil, err
   end
@@ -249,7 +254,7 @@ local function protected(host, port, options, timeout, wanted)
   end
   local ok, err = tls.orclose(s, tls.client, plan, port, math.max(timeout - (connected - began), 0))
   if not ok then
-    err.host, err.port = err.host or name, err.port or tonumber(port)
+    err.host, err.port = err.host or name, err.port or portnumber(port)
     return nil, err
   end
   facts.tls_ms = milliseconds(connected)
@@ -302,14 +307,14 @@ end
 
 local function listenon(address, port, options)
   local s, err = check.call("listen", socket.open, address, port, options, true)
-  if s == nil and not err.host then err.address, err.port = address, tonumber(port) end
+  if s == nil and not err.host then err.address, err.port = address, portnumber(port) end
   if not s then return s, err end
   local ok
   ok, err = bind(s, address, port, options)
   if ok then ok, err = s:listen(options and options.backlog) end
   if ok then return s end
   s:close()
-  err.op, err.address, err.port = "listen", address, tonumber(port)
+  err.op, err.address, err.port = "listen", address, portnumber(port)
   return nil, err
 end
 
@@ -334,11 +339,11 @@ local function together(addresses, port, options)
     local s, err = listenon(address, port, options)
     if s == false then
       err = newerror("listen", "EAI_NONAME", "not a numeric address")
-      err.host, err.port = address, tonumber(port)
+      err.host, err.port = address, portnumber(port)
     end
     if not s then return nil, err, listeners end
     listeners[index] = s
-    if tonumber(port) == 0 then port = select(2, s:getsockname()) or port end
+    if portnumber(port) == 0 then port = select(2, s:getsockname()) or port end
   end
   return listeners
 end
@@ -355,7 +360,7 @@ local function onlist(addresses, port, options)
     local first = table.remove(rest, 1)
     taken[count] = first
     closeall(rest)
-    local again = first and err.code == "EADDRINUSE" and tonumber(port) == 0 and count < TRIES
+    local again = first and err.code == "EADDRINUSE" and portnumber(port) == 0 and count < TRIES
     if not again then return nil, err end
   end
 end
@@ -375,7 +380,7 @@ local function listen(host, port, options)
   local list
   list, err = lookup(host, options)
   if not list then
-    err.op, err.port = "listen", tonumber(port)
+    err.op, err.port = "listen", portnumber(port)
     return nil, err
   end
   return onlist(addressesof(list), port, options)

@@ -167,6 +167,17 @@ describe("net.connect", function()
     assert.equal("EAI_ADDRFAMILY", err.code)
   end)
 
+  it("names the port of a failure, in whatever way it was given", function()
+    local closed = free()
+    for _, port in ipairs { closed, closed + 0.0, tostring(closed) } do
+      local _, err = net.connect("localhost", port, { family = "inet", timeout = 30 })
+
+      assert.equal("ECONNREFUSED", err.code)
+      assert.equal("integer", math.type(err.port))
+      assert.matches(("127.0.0.1:%d"):format(closed), tostring(err), 1, true)
+    end
+  end)
+
   it("gives up after its timeout", function()
     local _ <close>, host, port = full()
     local began = net.now()
