@@ -256,6 +256,14 @@ local function long(name)
   return table.concat(lines, "\n")
 end
 
+-- Pastes a text, waits until its last line is seen, and enters it.
+local function enterpaste(term, text, seen)
+  term:type(paste(text))
+  term:expect(seen)
+  term:enter ""
+  term:prompt()
+end
+
 describe("pasting", function()
   it("of a function of 200 lines is one entry", function()
     local term <close> = pty.prompt { rows = 250 }
@@ -272,10 +280,7 @@ describe("pasting", function()
   it("of more than the screen has rows works, although the line is not seen whole", function()
     local term <close> = pty.prompt { rows = 24 }
 
-    term:type(paste(long "counted"))
-    term:expect "end"
-    term:enter ""
-    term:prompt()
+    enterpaste(term, long "counted", "end")
 
     assert.equal("200", term:run "counted()")
     assert.same({ long "counted", "counted()" }, entries(term))
@@ -285,10 +290,7 @@ describe("pasting", function()
     local folder <close> = server.folder()
     do
       local term <close> = pty.prompt { home = folder.path }
-      term:type(paste(long "counted"))
-      term:expect "end"
-      term:enter ""
-      term:prompt()
+      enterpaste(term, long "counted", "end")
       leave(term)
     end
 
@@ -315,10 +317,7 @@ describe("pasting", function()
   it("takes tabs and what completes as they are", function()
     local term <close> = pty.prompt()
 
-    term:type(paste "do\n\tpasted = 'a\tb'\nend")
-    term:expect "end"
-    term:enter ""
-    term:prompt()
+    enterpaste(term, "do\n\tpasted = 'a\tb'\nend", "end")
 
     assert.equal("true", term:run [[pasted == 'a\tb']])
   end)
@@ -326,10 +325,7 @@ describe("pasting", function()
   it("leaves out the prompts that were copied with the text", function()
     local term <close> = pty.prompt()
 
-    term:type(paste "> function g()\n>>   return 5\n>> end")
-    term:expect "end"
-    term:enter ""
-    term:prompt()
+    enterpaste(term, "> function g()\n>>   return 5\n>> end", "end")
 
     assert.equal("5", term:run "g()")
   end)
@@ -338,10 +334,8 @@ describe("pasting", function()
   it("of entries that are no chunk together takes each as if it were typed", function()
     local term <close> = pty.prompt()
 
-    term:type(paste "> x = 1\n> x + 1\n2\n> for i = 1, 2 do\n>>   print(i)\n>> end\n1\n2\n> _ * 20")
-    term:expect "_ * 20"
-    term:enter ""
-    term:prompt()
+    local text = "> x = 1\n> x + 1\n2\n> for i = 1, 2 do\n>>   print(i)\n>> end\n1\n2\n> _ * 20"
+    enterpaste(term, text, "_ * 20")
 
     term:shows "> x = 1\n> x + 1\n2\n> for i = 1, 2 do\n>>   print(i)\n>> end\n1\n2\n> _ * 20\n40\n>"
     assert.same({ "x = 1", "x + 1", "for i = 1, 2 do\n  print(i)\nend", "_ * 20" }, entries(term))
@@ -350,10 +344,7 @@ describe("pasting", function()
   it("of several entries ends with the first that fails; the others can be recalled", function()
     local term <close> = pty.prompt()
 
-    term:type(paste "x = 1\nx\nerror 'oops'\nx = 2\nx")
-    term:expect "x = 2"
-    term:enter ""
-    term:prompt()
+    enterpaste(term, "x = 1\nx\nerror 'oops'\nx = 2\nx", "x = 2")
 
     assert.matches("\n> error 'oops'\nstdin:1: oops\n.*\n%-%- 2 more not run; Up recalls what is left\n>$",
       term.screen:text())
