@@ -251,7 +251,7 @@ end
 
 local function endpoint(address, port)
   if not address then return "" end
-  return port and (address:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(address, port) or address
+  return port and text.endpoint(address, port) or address
 end
 
 command(".socks", "", "the open sockets of this program, and which of .tasks waits for one", function(session)

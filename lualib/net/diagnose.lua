@@ -398,7 +398,7 @@ end
 
 function details.connect(step)
   if not step.port then return step.address end
-  return (step.address:find ":" and "[%s]:%d" or "%s:%d"):format(step.address, step.port)
+  return text.endpoint(step.address, step.port)
 end
 
 function details.listeners(step)

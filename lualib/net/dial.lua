@@ -39,7 +39,7 @@ local UNNAMED = "No name server answered in that time. To ask each of them: netl
 
 -- What to do about silence.
 local function hint(words, host, port)
-  return words:format((host:find ":" and "[%s]:%d" or "%s:%d"):format(host, portnumber(port)))
+  return words:format(require("net.text").endpoint(host, portnumber(port)))
 end
 
 -- The entries of a list, without those whose address came before.

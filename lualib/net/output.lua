@@ -320,8 +320,7 @@ end
 -- Whether the error is about another address or port than the target that is named anyway.
 local function elsewhere(target, err)
   if not err.address or not err.port then return err.address ~= nil and err.address ~= target end
-  local form = err.address:find ":" and "[%s]:%d" or "%s:%d"
-  return target ~= form:format(err.address, err.port)
+  return target ~= text.endpoint(err.address, err.port)
 end
 
 -- The message, without the target where it begins with it: that is named anyway.

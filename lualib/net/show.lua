@@ -100,7 +100,7 @@ end
 local function address(host, port)
   if type(host) ~= "string" then return "?" end
   if type(port) ~= "number" then return text.escape(host) end
-  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
+  return text.endpoint(host, port)
 end
 
 -- Sockets by their two ends. Their methods are the runtime's: no code of a script runs.

@@ -56,6 +56,17 @@ function text.brief(words)
   return #words <= 400 and words or words:sub(1, 240) .. " ... " .. words:sub(-155)
 end
 
+---An address and a port in one word: an IPv6 address stands in brackets.
+---@param address string
+---@param port integer|string
+---@return string endpoint
+---```lua
+---assert(require("net.text").endpoint("::1", 80) == "[::1]:80")
+---```
+function text.endpoint(address, port)
+  return (address:find(":", 1, true) and "[%s]:%s" or "%s:%s"):format(address, port)
+end
+
 ---Leaves out the blanks at the end, in a time that does not grow with the square of their number, as that of
 ---the pattern "%s+$" does.
 ---@param words string

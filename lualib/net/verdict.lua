@@ -1,16 +1,14 @@
 -- net.verdict: what the steps of a diagnosis mean: one verdict, a sentence, and what to do next. It looks at
 -- nothing but the steps.
 
+local endpoint = require("net.text").endpoint
+
 local verdict = {}
 
 -- ---- helpers
 
 local function join(list)
   return table.concat(list, ", ")
-end
-
-local function endpoint(address, port)
-  return (address:find ":" and "[%s]:%d" or "%s:%d"):format(address, port)
 end
 
 local function steps(d, name, want)

@@ -24,6 +24,12 @@ describe("text for a terminal", function()
     assert.equal("a\n\tb\\x1b\n", text.lines "a\n\tb\27\n")
   end)
 
+  it("names an address with its port, IPv6 in brackets", function()
+    assert.equal("192.0.2.1:80", text.endpoint("192.0.2.1", 80))
+    assert.equal("[fe80::1%eth0]:80", text.endpoint("fe80::1%eth0", "80"))
+    assert.equal("a.test:443", text.endpoint("a.test", 443))
+  end)
+
   it("loses the blanks at its end, and all of it where it is blank", function()
     assert.equal(" a\n b", text.trimend " a\n b \t\n")
     assert.equal("", text.trimend " \n")
